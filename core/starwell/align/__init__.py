@@ -1,0 +1,1 @@
+"""Star positions in, a transform or a reason out."""

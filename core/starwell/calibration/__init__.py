@@ -1,0 +1,1 @@
+"""Masters, and what they take away from a sub."""

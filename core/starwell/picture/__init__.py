@@ -1,0 +1,1 @@
+"""Linear pixels to something to look at, never back."""

@@ -1,0 +1,1 @@
+"""The walk of a frame from sensor to stack, as events."""

@@ -1,0 +1,1 @@
+"""The running and the exact stack: warp, reject by the noise model, accumulate, undo."""

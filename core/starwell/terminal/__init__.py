@@ -1,0 +1,1 @@
+"""Arrays to text for a terminal; pure, and no textual."""
