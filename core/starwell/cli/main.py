@@ -1,0 +1,78 @@
+"""`starwell COMMAND …`: finds the command, runs it, and turns errors into a sentence and an exit code.
+
+Exit codes: 0 done; 1 it could not be done, and why; 2 the call was wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from starwell import __version__
+from starwell.errors import PlanError, StarwellError
+
+COMMANDS = {
+    "demo": "a simulated night, shot, calibrated and stacked before your eyes",
+    "stack": "stack subs that are on disk, exactly, and write FITS, TIFF or PNG",
+    "master": "build a master bias, dark, flat or dark flat",
+    "preview": "show a frame or a stack in the terminal",
+}
+"""Every command and its line of help; the code is in starwell.cli.COMMAND."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(overview())
+        return 0
+    if words[0] in {"-V", "--version"}:
+        print(f"starwell {__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        return _say(f"there is no command '{words[0]}'; `starwell --help` lists them.", 2)
+    return _run(words[0], words[1:])
+
+
+def overview() -> str:
+    """What `starwell --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  starwell {name:<{width}}  {line}" for name, line in COMMANDS.items()]
+    return "\n".join(
+        [
+            "starwell: capture deep-sky subs and live-stack them, in a terminal.",
+            "",
+            *lines,
+            "",
+            "`starwell COMMAND --help` explains one of them; `starwell --version` prints the version.",
+        ]
+    )
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    command = importlib.import_module(f"starwell.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"starwell {name}", description=COMMANDS[name], formatter_class=argparse.RawTextHelpFormatter
+    )
+    command.add_arguments(parser)
+    try:
+        arguments = parser.parse_args(words)
+        return int(command.run(arguments))
+    except PlanError as error:
+        return _say(str(error), 2)
+    except StarwellError as error:
+        return _say(str(error), 1)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing half-written was left behind.", 130)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _say(message: str, code: int) -> int:
+    print(f"starwell: {message}", file=sys.stderr)
+    return code

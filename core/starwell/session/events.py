@@ -1,0 +1,214 @@
+"""What happened, in order: the only thing a screen, a journal or a client ever sees of the pipeline.
+
+Every event is small, frozen and serialisable; pictures travel in PreviewReady only, which nobody keeps.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from starwell.frame import Kind
+
+
+class State(StrEnum):
+    """What the engine is doing."""
+
+    IDLE = "idle"
+    COOLING = "cooling"
+    EXPOSING = "exposing"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    FAULT = "fault"
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Something that happened."""
+
+
+class ExposureStarted(Event, frozen=True, kw_only=True):
+    """The shutter opened on frame `number`, for `seconds`."""
+
+    number: int
+    seconds: float
+    kind: Kind = Kind.LIGHT
+
+
+class FrameTaken(Event, frozen=True, kw_only=True):
+    """Frame `number` is safe: on disk under `file`, or still in memory where file is None."""
+
+    number: int
+    kind: Kind = Kind.LIGHT
+    file: str | None = None
+    seconds: float | None = None
+    celsius: float | None = None
+
+
+class SubMeasured(Event, frozen=True, kw_only=True):
+    """What was measured on one sub; sky and sigma in ADU of the file, and in e- through egain.
+
+    In colour sky and sigma are the green channel's. sky_e is the light above the dark, per pixel and sub;
+    None where no master took the pedestal off. sensor_sigma_e is what the sensor model allows for that sky.
+    """
+
+    number: int
+    stars: int
+    fwhm_px: float | None
+    hfr_px: float | None
+    eccentricity: float | None
+    angle_deg: float | None
+    sky_adu: float
+    sigma_adu: float
+    sky_e: float | None
+    sigma_e: float
+    sensor_sigma_e: float | None
+    saturated_fraction: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+class SubStacked(Event, frozen=True, kw_only=True):
+    """Sub `number` is in the stack; a restored sub is stacked again."""
+
+    number: int
+    weight: float
+    transparency: float
+    matched: int
+    rms_px: float
+    dx_px: float
+    dy_px: float
+    angle_deg: float
+    masked_fraction: float = 0.0
+    trails: int = 0
+    stacked: int
+    livetime_s: float | None
+
+
+class SubRejected(Event, frozen=True, kw_only=True):
+    """Sub `number` is not in the stack, and why; `by_hand` when the user said so."""
+
+    number: int
+    reason: str
+    detail: str = ""
+    by_hand: bool = False
+    alarm: bool = False
+
+
+class StackStarted(Event, frozen=True, kw_only=True):
+    """The stack begins, or begins again about a better reference, from the subs so far."""
+
+    reference: int
+    file: str | None
+    why: str
+
+
+class StackMeasured(Event, frozen=True, kw_only=True):
+    """The noise reached against what physics allows, in e- per pixel of one sub's exposure.
+
+    ideal_e is a single sub's noise over sqrt(effective subs) and holds at every block size once multiplied
+    by that size; reached_e are half-stack figures at blocks of 1, 2, 4, 8 and 16 px, each times its block
+    size, so that white noise reads the same in all. efficiency_percent is taken at 8 px: finer blocks are
+    flattered by interpolation.
+    """
+
+    stacked: int
+    effective_subs: float
+    livetime_s: float | None
+    sub_sigma_e: float
+    ideal_e: float
+    reached_e: tuple[float, ...]
+    efficiency_percent: float | None
+    egain: float
+    read_noise_e: float
+    sky_e: float | None
+    origin: str
+
+
+class PreviewReady(Event, frozen=True, kw_only=True):
+    """A stretched picture: `rows`×`columns` grey, or RGB when channels is 3, uint8, row-major."""
+
+    of: str
+    number: int
+    rows: int
+    columns: int
+    channels: int
+    pixels: bytes
+
+
+class StackSaved(Event, frozen=True, kw_only=True):
+    """The stack is on disk."""
+
+    file: str
+    stacked: int
+    livetime_s: float | None
+
+
+class ControlChanged(Event, frozen=True, kw_only=True):
+    """A camera control reads back a new value."""
+
+    name: str
+    value: float
+    unit: str = ""
+
+
+class StateChanged(Event, frozen=True, kw_only=True):
+    """The engine does something else now."""
+
+    state: State
+    why: str = ""
+
+
+class QualityAdvice(Event, frozen=True, kw_only=True):
+    """Something a user should know, and the next best step."""
+
+    subject: str
+    advice: str
+    number: int | None = None
+    serious: bool = False
+
+
+class CameraFault(Event, frozen=True, kw_only=True):
+    """The camera misbehaved; what was done about it."""
+
+    message: str
+    recovered: bool
+
+
+class SeriesFinished(Event, frozen=True, kw_only=True):
+    """The series is over: how many subs were stacked, rejected, unreadable."""
+
+    stacked: int
+    rejected: int
+    unreadable: int = 0
+    livetime_s: float | None = None
+    why: str = ""
+
+
+AnyEvent = (
+    ExposureStarted
+    | FrameTaken
+    | SubMeasured
+    | SubStacked
+    | SubRejected
+    | StackStarted
+    | StackMeasured
+    | PreviewReady
+    | StackSaved
+    | ControlChanged
+    | StateChanged
+    | QualityAdvice
+    | CameraFault
+    | SeriesFinished
+)
+
+_DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """One event as a line of JSON."""
+    return msgspec.json.encode(event)
+
+
+def decode(line: bytes) -> AnyEvent:
+    """The event that `encode` wrote; raises msgspec.DecodeError on anything else."""
+    return _DECODER.decode(line)
