@@ -1,0 +1,168 @@
+"""A linear frame or stack as an 8-bit picture to look at; never a way back."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.errors import PlanError
+from starwell.frame import FULL_SCALE_ADU, Float32, Mask, Pixels
+from starwell.picture import background as sky_background
+from starwell.picture import colour
+from starwell.picture.pool import halved, pool
+from starwell.picture.stretch import Curve, Sky, Stretch, StretchLock, curve_for, linked, sky_of
+
+_SAMPLE_PX = 200_000
+
+Picture = NDArray[np.uint8]
+"""H×W grey or H×W×3 red, green, blue."""
+
+
+def preview(
+    linear: Pixels,
+    *,
+    coverage: Pixels | None = None,
+    max_px: tuple[int, int] | None = None,
+    stretch: Stretch | str = Stretch.AUTO,
+    background: bool = True,
+    neutral: bool = True,
+    window: tuple[float, float] | None = None,
+    white_adu: float = FULL_SCALE_ADU,
+    lock: StretchLock | None = None,
+) -> Picture:
+    """Linear H×W, 1×H×W or 3×H×W of any real dtype, in ADU, as uint8 H×W or H×W×3 of the same orientation.
+
+    coverage (H×W or C×H×W): black where it is 0, as where a value is not finite.
+    max_px (height, width): the picture is reduced to fit, keeping star peaks; it is never enlarged.
+    background: take the sky's gradient away. neutral: grey sky and grey stars under one curve for all
+    channels; without it each channel has its own curve (narrowband). window: black and white point in
+    ADU. white_adu: the saturation level. lock: keeps the stretch still from one call to the next.
+    Raises PlanError for other shapes, an unknown stretch, or a coverage of another size.
+    """
+    planes, valid = _reduced(_planes(linear), coverage, max_px)
+    if not valid.any():
+        return _drawn(np.zeros(planes.shape, np.float32), valid)
+    if background:
+        for plane in planes:
+            gradient = sky_background.fit(plane, valid)
+            plane -= gradient.over(plane.shape) - np.float32(gradient.level)
+    if neutral and len(planes) == 3:
+        skies_adu = tuple(float(np.median(s)) for s in _samples(planes, valid))
+        fluxes = colour.star_fluxes(planes, valid, white_adu)
+        colour.neutralise(planes, skies_adu, colour.white_balance(fluxes))
+    skies = [sky_of(sample) for sample in _samples(planes, valid)]
+    curves = _curves(_named(stretch), skies, neutral, white_adu, window, lock)
+    return _drawn(_shaded(planes, curves), valid)
+
+
+def _named(stretch: Stretch | str) -> Stretch:
+    """The stretch of this name."""
+    try:
+        return Stretch(stretch)
+    except ValueError:
+        known = ", ".join(Stretch)
+        raise PlanError(f"There is no stretch called {stretch!r}; choose one of {known}.") from None
+
+
+def _planes(linear: Pixels) -> Pixels:
+    """The same pixels as C×H×W."""
+    planes = linear[None] if linear.ndim == 2 else linear
+    if planes.ndim != 3 or planes.shape[0] not in (1, 3) or 0 in planes.shape:
+        raise PlanError(
+            f"A picture needs H×W or 3×H×W pixels, not an array of shape {linear.shape}; "
+            "choose one plane or three."
+        )
+    return planes
+
+
+def _reduced(planes: Pixels, coverage: Pixels | None, max_px: tuple[int, int] | None) -> tuple[Float32, Mask]:
+    """Owned float32 planes C×h×w that fit into max_px, holes filled, and which pixels are real."""
+    valid = _valid(planes, coverage)
+    size = _fitted(planes.shape[1:], max_px)
+    reduced = [plane.astype(np.float32) for plane in planes]
+    for plane in reduced:
+        _fill(plane, valid)
+    # Halving first leaves a star of 2 px its peak but takes most of a hot pixel's.
+    if min(planes.shape[1] // size[0], planes.shape[2] // size[1]) >= 2:
+        reduced = [halved(plane) for plane in reduced]
+    small = np.stack(reduced)
+    if small.shape[1:] != size:
+        small = pool(small, size)
+    if not valid.all():
+        share = cv2.resize(valid.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+        return small, share >= 0.5
+    return small, np.ones(size, bool)
+
+
+def _valid(planes: Pixels, coverage: Pixels | None) -> Mask:
+    """H×W: finite in every channel, and covered."""
+    valid = np.ones(planes.shape[1:], bool)
+    if planes.dtype.kind == "f":
+        for plane in planes:
+            valid &= np.isfinite(plane)
+    if coverage is not None:
+        if coverage.shape[-2:] != valid.shape:
+            raise PlanError(
+                f"The coverage is {coverage.shape[-2:]} px, the frame {valid.shape}; they must agree."
+            )
+        for cover in coverage.reshape(-1, *valid.shape):
+            valid &= cover > 0
+    return valid
+
+
+def _fill(plane: Float32, valid: Mask) -> None:
+    """In place: the median of the real pixels where there are none."""
+    if valid.all():
+        return
+    plane[~valid] = np.median(_thinned(plane[valid])) if valid.any() else 0
+
+
+def _fitted(size: tuple[int, ...], max_px: tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width that fit into max_px with the aspect kept, never enlarged."""
+    height, width = size
+    if max_px is None:
+        return height, width
+    scale = min(1.0, max_px[0] / height, max_px[1] / width)
+    return max(1, int(height * scale + 1e-9)), max(1, int(width * scale + 1e-9))
+
+
+def _thinned(values: Float32) -> Float32:
+    """An even sample of 1-d values."""
+    return values[:: max(1, values.size // _SAMPLE_PX)]
+
+
+def _samples(planes: Float32, valid: Mask) -> list[Float32]:
+    """A sample of each plane's real pixels."""
+    return [_thinned(plane[valid]) for plane in planes]
+
+
+def _curves(
+    kind: Stretch,
+    skies: list[Sky],
+    neutral: bool,
+    white_adu: float,
+    window: tuple[float, float] | None,
+    lock: StretchLock | None,
+) -> tuple[Curve, ...]:
+    """One curve per channel."""
+    fresh = [curve_for(kind, sky, white_adu=white_adu, window=window) for sky in skies]
+    if neutral:
+        fresh = [linked(fresh)] * len(fresh)
+    return tuple(fresh) if lock is None else lock.hold(fresh, skies, (kind, neutral, white_adu, window))
+
+
+def _shaded(planes: Float32, curves: tuple[Curve, ...]) -> Float32:
+    """Shades 0..1 of C×H×W."""
+    if len(planes) == 3 and len(set(curves)) == 1 and curves[0].kind is Stretch.ASINH:
+        return curves[0].colour(planes)
+    for plane, curve in zip(planes, curves, strict=True):
+        plane[:] = curve(plane)
+    return planes
+
+
+def _drawn(shades: Float32, valid: Mask) -> Picture:
+    """Bytes, channels last, black where nothing is real."""
+    picture = np.rint(shades * np.float32(255)).astype(np.uint8)
+    picture[:, ~valid] = 0
+    return picture[0] if len(picture) == 1 else np.ascontiguousarray(np.moveaxis(picture, 0, -1))
