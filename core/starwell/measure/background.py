@@ -1,0 +1,123 @@
+"""The sky under the stars: a coarse mesh of clipped levels per channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import sep
+from numpy.typing import ArrayLike
+
+from starwell.frame import Float32, Float64, Mask, Pixels, Planes
+
+_LARGEST_BOX_PX = 256
+_SMALLEST_BOX_PX = 64
+_BOXES_WANTED = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """The sky of one sub.
+
+    mesh_adu (channels, ny, nx): clipped levels of boxes centred at sensor px x (nx,), y (ny,). sky_adu
+    (channels,): the level of the star-masked sky, the median of the boxes' modes.
+    """
+
+    mesh_adu: Float64
+    x: Float64
+    y: Float64
+    sky_adu: Float64
+
+    def at(self, x: ArrayLike, y: ArrayLike) -> Float64:
+        """Sky in ADU, (channels, …), at sensor px: bilinear, and linear beyond the outermost centres."""
+        ix, wx = _cell(self.x, np.asarray(x, np.float64))
+        iy, wy = _cell(self.y, np.asarray(y, np.float64))
+        jx, jy = np.minimum(ix + 1, len(self.x) - 1), np.minimum(iy + 1, len(self.y) - 1)
+        m = self.mesh_adu
+        upper = m[:, iy, ix] * (1 - wx) + m[:, iy, jx] * wx
+        lower = m[:, jy, ix] * (1 - wx) + m[:, jy, jx] * wx
+        return upper * (1 - wy) + lower * wy
+
+    def spread(self, weights: ArrayLike, factor: int, size: tuple[int, int]) -> Float32:
+        """The weighted sum of the channels over a frame binned by factor, of this height and width."""
+        mesh = np.tensordot(np.asarray(weights, np.float64), self.mesh_adu, axes=1)
+        mesh = _with_margin(_with_margin(mesh).T).T.astype(np.float32)
+        (x0, dx), (y0, dy) = (_margin_grid(nodes) for nodes in (self.x, self.y))
+        half = (factor - 1) / 2
+        to_mesh = np.array([[factor / dx, 0, (half - x0) / dx], [0, factor / dy, (half - y0) / dy]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(  # type: ignore[no-any-return]
+            mesh, to_mesh, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+
+
+def _with_margin(mesh: Float64) -> Float64:
+    """One more row above and below, on the line through the two outermost; a lone row is repeated."""
+    inner = min(1, len(mesh) - 1)
+    return np.vstack([2 * mesh[0] - mesh[inner], mesh, 2 * mesh[-1] - mesh[-1 - inner]])
+
+
+def _margin_grid(nodes: Float64) -> tuple[float, float]:
+    """Place of the first margin node, and the distance between nodes."""
+    apart = float(nodes[1] - nodes[0]) if len(nodes) > 1 else 1.0
+    return float(nodes[0]) - apart, apart
+
+
+def _cell(nodes: Float64, at: Float64) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Float64]:
+    """Index of the node to the left, and the fraction of the way to the next (beyond 0..1 outside)."""
+    if len(nodes) == 1:
+        return np.zeros(at.shape, np.intp), np.zeros(at.shape)
+    place = (at - nodes[0]) / (nodes[1] - nodes[0])
+    index = np.clip(np.floor(place).astype(np.intp), 0, len(nodes) - 2)
+    return index, place - index
+
+
+def background(pixels: Pixels, planes: Planes) -> Background:
+    """Measure the sky of a mosaic or of 3 planes: SEP's clipped modes on the 2×2 bin, every other row.
+
+    Channels of a mosaic are their own planes, the greens averaged. A channel without a finite pixel is 0.
+    """
+    height, width = pixels.shape[-2:]
+    box = int(np.clip(min(height, width) // _BOXES_WANTED, _SMALLEST_BOX_PX, _LARGEST_BOX_PX))
+    nx, ny = max(1, round(width / box)), max(1, round(height / box))
+    meshes, levels = [], []
+    for channel in range(planes.channels):
+        mesh, level = _mesh(_thinned(pixels, planes, channel), nx, ny)
+        meshes.append(mesh)
+        levels.append(level)
+    x = (np.arange(nx) + 0.5) * width / nx - 0.5
+    y = (np.arange(ny) + 0.5) * height / ny - 0.5
+    return Background(np.array(meshes), x, y, np.array(levels))
+
+
+def _thinned(pixels: Pixels, planes: Planes, channel: int) -> Float32:
+    """The channel at half size, with every other row left out where there are rows to spare."""
+    views = [planes.view(pixels, plane) for plane in planes.planes if plane.channel == channel]
+    skip = 2 if views[0].shape[0] > 512 else 1
+    if planes.planes[0].step == 2:
+        rows, columns = (min(v.shape[axis] for v in views) for axis in (0, 1))
+        halves = [np.asarray(v[:rows:skip, :columns], np.float32) for v in views]
+        return np.ascontiguousarray(halves[0] if len(halves) == 1 else (halves[0] + halves[1]) / 2)
+    return np.ascontiguousarray(bin_by(views[0], 2)[::skip])
+
+
+def bin_by(plane: Pixels, factor: int) -> Float32:
+    """Mean of factor×factor cells; the remainder at the right and lower edge is left out."""
+    height, width = plane.shape[0] // factor, plane.shape[1] // factor
+    whole = np.asarray(plane[: height * factor, : width * factor], np.float32)
+    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
+
+
+def _mesh(plane: Float32, nx: int, ny: int) -> tuple[Float64, float]:
+    mask: Mask | None = None
+    if not np.isfinite(plane.sum(dtype=np.float64)):
+        mask = ~np.isfinite(plane)
+        if mask.all():
+            return np.zeros((ny, nx)), 0.0
+        plane = np.where(mask, np.median(plane[~mask]), plane)
+    height, width = plane.shape
+    sky = sep.Background(plane, mask=mask, bw=-(-width // nx), bh=-(-height // ny))
+    rows = np.rint((np.arange(ny) + 0.5) * height / ny - 0.5).astype(np.intp)
+    columns = np.rint((np.arange(nx) + 0.5) * width / nx - 0.5).astype(np.intp)
+    return sky.back(dtype=np.float64)[np.ix_(rows, columns)], float(sky.globalback)

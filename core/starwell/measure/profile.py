@@ -1,0 +1,181 @@
+"""Sizes, shapes and fluxes of stars, all stars at once on stacked cut-outs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import cv2
+import numpy as np
+import sep
+from numpy.typing import NDArray
+
+from starwell.frame import Float32, Float64, Mask
+from starwell.measure.luminance import TENT, TENT_VARIANCE_PX2, Luminance
+
+_RADIUS = 12
+_RING = 9.5
+_CROP = 8
+_ZOOM = 4
+_FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
+_HFR_PER_SIGMA = math.sqrt(2 * math.log(2))
+_WIDEST_WINDOW = 2.6  # its aperture of 4 sigma stays inside the cut-out
+_UNDERSAMPLED_FWHM = 2.5  # below it a window on bare samples leans to the pixel centre
+_FLUX_FLOOR = 0.01  # of the flux: what seeing and flats do to every star
+_OUTLINE = 0.15  # of the peak: the pixels whose moments give the shape
+_SHAPE_STARS = 100
+_SHAPE_SNR = 20.0
+
+_DY, _DX = np.mgrid[-_RADIUS : _RADIUS + 1, -_RADIUS : _RADIUS + 1].astype(np.float32)
+_R = np.hypot(_DX, _DY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profiles:
+    """Measured stars (n,): positions, fwhm and hfr in sensor px, fluxes and peaks in ADU.
+
+    moments (n, 3): x², y², xy in px². whole_share: how many of the brightest were whole at this scale.
+    """
+
+    x: Float64
+    y: Float64
+    flux: Float64
+    error: Float64
+    peak: Float64
+    snr: Float64
+    fwhm: Float64
+    hfr: Float64
+    moments: Float64
+    saturated: Mask
+    factor: int = 1
+    whole_share: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.x)
+
+    @staticmethod
+    def none(factor: int = 1) -> Profiles:
+        """No stars."""
+        empty = np.empty(0)
+        none = np.empty(0, np.bool_)
+        return Profiles(
+            empty, empty, empty, empty, empty, empty, empty, empty, np.empty((0, 3)), none, factor
+        )
+
+    def where(self, choice: Mask | NDArray[np.intp], whole_share: float | None = None) -> Profiles:
+        """The chosen stars, in the order of the choice."""
+        kept = {f.name: getattr(self, f.name)[choice] for f in fields(self)[:10]}
+        return replace(self, **kept, whole_share=self.whole_share if whole_share is None else whole_share)
+
+    @property
+    def elongation(self) -> Float64:
+        """Major over minor axis of each star."""
+        x2, y2, xy = self.moments.T
+        half, spread = (x2 + y2) / 2, np.hypot((x2 - y2) / 2, xy)
+        return np.sqrt((half + spread) / np.maximum(half - spread, 1e-3))  # type: ignore[no-any-return]
+
+
+def profiles(view: Luminance, x: Float64, y: Float64, sigma_adu: float, saturation_adu: float) -> Profiles:
+    """Measure the stars near x, y (px of the view), whose noise per px is sigma_adu.
+
+    FWHM = 2·sqrt(area above half peak / π) on a 4× cubic zoom; HFR the radius of half the flux; positions
+    are Gaussian-windowed centroids; flux within 1.5 median FWHM. Stars that the centroid leaves go.
+    """
+    if len(x) == 0:
+        return Profiles.none(view.factor)
+    cut = view.patches(x, y, _RADIUS)
+    cut -= np.median(cut[:, _RING < _R], axis=1)[:, None, None]
+    fwhm = _fwhm(cut)
+    typical = float(np.median(fwhm))
+    cx, cy, near = _centroids(cut, x, y, typical)
+    cut = cut[near]
+    fwhm, x, y, cx, cy = (v[near] for v in (fwhm, x, y, cx, cy))
+    if len(x) == 0:
+        return Profiles.none(view.factor)
+    stack, row = _stacked(cut)
+    hfr, _ = sep.flux_radius(stack, cx, cy + row, np.clip(3 * fwhm, 5, _RADIUS - 0.5), 0.5, subpix=5)
+    aperture = min(1.5 * typical, _RADIUS - 0.5)
+    flux, _, _ = sep.sum_circle(stack, cx, cy + row, np.full(len(x), aperture), subpix=5)
+    sky_noise = sigma_adu * math.sqrt(math.pi) * aperture
+    peak = view.raw_patches(x, y, 2).max(axis=(1, 2)).astype(np.float64)
+    sx, sy = (view.factor * (np.rint(p) - _RADIUS + c + 0.5) - 0.5 for p, c in ((x, cx), (y, cy)))
+    sky = view.sky.at(sx, sy).mean(axis=0)
+    shot = np.maximum(flux, 0) * sigma_adu**2 / np.maximum(sky, sigma_adu)
+    area = view.factor**2
+    unsmooth = TENT_VARIANCE_PX2 if view.mosaic else 0.0
+    return Profiles(
+        x=sx,
+        y=sy,
+        flux=flux * area,
+        error=np.sqrt(sky_noise**2 + shot + (_FLUX_FLOOR * flux) ** 2) * area,
+        peak=peak,
+        snr=flux / max(sky_noise, 1e-9),
+        fwhm=view.factor * np.sqrt(np.maximum(fwhm**2 - unsmooth * _FWHM_PER_SIGMA**2, 0.0)),
+        hfr=view.factor * np.sqrt(np.maximum(hfr**2 - unsmooth * _HFR_PER_SIGMA**2, 0.0)),
+        moments=area * (_moments(cut, fwhm) - np.array([unsmooth, unsmooth, 0.0])),
+        saturated=peak + sky >= saturation_adu,
+        factor=view.factor,
+    )
+
+
+def _stacked(cut: Float32) -> tuple[Float32, Float64]:
+    """The cut-outs below one another, and the row at which each begins."""
+    side = cut.shape[1]
+    return np.ascontiguousarray(cut.reshape(-1, side)), np.arange(len(cut), dtype=np.float64) * side
+
+
+def _fwhm(cut: Float32) -> Float64:
+    middle = slice(_RADIUS - _CROP, _RADIUS + _CROP + 1)
+    side = 2 * _CROP + 1
+    small = np.ascontiguousarray(cut[:, middle, middle]).reshape(-1, side)
+    fine = cv2.resize(small, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_CUBIC)
+    fine = fine.reshape(len(cut), _ZOOM * side, _ZOOM * side)
+    place = (np.arange(_ZOOM * side) + 0.5) / _ZOOM - 0.5 - _CROP
+    radius = np.hypot(place[:, None], place)
+    peak = fine[:, radius <= 2.0].max(axis=1)
+    area = np.count_nonzero(fine[:, radius <= _CROP] > peak[:, None] / 2, axis=1) / _ZOOM**2
+    return 2 * np.sqrt(area / math.pi)  # type: ignore[no-any-return]
+
+
+def _centroids(cut: Float32, x: Float64, y: Float64, fwhm: float) -> tuple[Float64, Float64, Mask]:
+    """Windowed centroids inside the cut-outs, and which of them stayed by their star."""
+    stack, row = _stacked(cut)
+    if fwhm < _UNDERSAMPLED_FWHM:
+        stack = cv2.sepFilter2D(stack, -1, TENT, TENT)
+    x0, y0 = (p - np.rint(p) + _RADIUS for p in (x, y))
+    window = np.full(len(x), min(max(fwhm / _FWHM_PER_SIGMA, 0.6), _WIDEST_WINDOW))
+    cx, cy, _ = sep.winpos(stack, x0, y0 + row, window)
+    cy = cy - row
+    return cx, cy, np.hypot(cx - x0, cy - y0) < max(1.5, fwhm / 2)
+
+
+def _moments(cut: Float32, fwhm: Float64) -> Float64:
+    """x², y², xy of the pixels above 15 % of the peak, within 2.5 FWHM."""
+    reach = np.maximum(2.5 * fwhm, 3.0)[:, None, None]
+    peak = cut[:, _R <= 2.5].max(axis=1)[:, None, None]
+    light = np.where((cut > _OUTLINE * peak) & (reach >= _R), cut, 0).astype(np.float64)
+    total = np.maximum(light.sum(axis=(1, 2)), 1e-12)
+    mx, my = (np.einsum("nij,ij->n", light, d) / total for d in (_DX, _DY))
+    x2, y2, xy = (np.einsum("nij,ij->n", light, d) / total for d in (_DX**2, _DY**2, _DX * _DY))
+    return np.column_stack([x2 - mx**2, y2 - my**2, xy - mx * my])
+
+
+def shape_of_field(stars: Profiles) -> tuple[float, float, float, float]:
+    """FWHM and HFR (medians, px), eccentricity and angle (degrees) of the brightest well-seen stars.
+
+    The eccentricity is that of the field tensor: the median moments of many stars, whose noise does not
+    add up to an elongation as the mean of single eccentricities does.
+    """
+    good = np.flatnonzero(~stars.saturated & (stars.snr > _SHAPE_SNR))
+    if len(good) < 3:
+        good = np.flatnonzero(~stars.saturated)
+    if len(good) == 0:
+        good = np.arange(stars.count)
+    good = good[:_SHAPE_STARS]
+    x2, y2, xy = np.median(stars.moments[good], axis=0)
+    half, spread = (x2 + y2) / 2, math.hypot((x2 - y2) / 2, xy)
+    eccentricity = math.sqrt(min(1.0, 2 * spread / (half + spread))) if half + spread > 0 else 0.0
+    angle = math.degrees(0.5 * math.atan2(2 * xy, x2 - y2))
+    return float(np.median(stars.fwhm[good])), float(np.median(stars.hfr[good])), eccentricity, angle

@@ -1,0 +1,213 @@
+"""Stars: sought with SEP on the 2×2 bin, measured on full resolution, or coarser for defocused ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import sep
+
+from starwell.frame import Float32, Float64, Mask
+from starwell.measure.luminance import TENT, Index, Luminance
+from starwell.measure.noise import haar_noise
+from starwell.measure.profile import Profiles, profiles, shape_of_field
+
+MOST_STARS = 300
+FEW_STARS = 20
+_CANDIDATES = 420
+_LOOKED_AT = 5000
+_SCALES = 4
+_SMALLEST_BIN = 8
+_TRIES = 8
+_LEAST_ADU = 1.0
+_PEAK_SIDE = 5  # the bin knows the peak to ± 2 px
+_TOO_MUCH = ("pixel buffer", "deblending", "overflow")  # sep's words for more than it can hold
+_GRID = 8
+_TENT_NOISE = 0.375  # of white noise, after the tent in both directions
+_ACTIVE_SHARE, _ACTIVE_LEAST = 0.015, 60_000
+_EXTRACT: dict[str, Any] = {  # the plane is smoothed already
+    "minarea": 5,
+    "filter_kernel": None,
+    "deblend_nthresh": 8,
+    "deblend_cont": 0.01,
+    "clean": False,
+}
+_ROOM = 3.0
+_LARGEST_HFR = 5.0
+_SMALLEST_FWHM_PX = 1.2
+_SATURATED = 0.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stars:
+    """The stars of one sub, brightest first.
+
+    x, y (n,): sensor px. flux_adu, flux_error_adu (n,): within 1.5 FWHM, above the local sky. peak_adu (n,):
+    highest pixel above the sky. saturated (n,). Of the field: fwhm_px and hfr_px (medians, pixel not
+    subtracted; NaN without stars), eccentricity and angle_deg (of the major axis, x towards y) of the mean
+    second moments.
+    """
+
+    x: Float64
+    y: Float64
+    flux_adu: Float64
+    peak_adu: Float64
+    fwhm_px: float
+    hfr_px: float
+    eccentricity: float
+    angle_deg: float
+    flux_error_adu: Float64
+    saturated: Mask
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.x)
+
+    @property
+    def xy(self) -> Float64:
+        """Positions (n, 2)."""
+        return np.column_stack([self.x, self.y])
+
+    @staticmethod
+    def none() -> Stars:
+        """An empty sky."""
+        empty = np.empty(0)
+        nan = math.nan
+        return Stars(empty, empty, empty, empty, nan, nan, nan, nan, empty, np.empty(0, np.bool_))
+
+
+def find_stars(luminance: Luminance, *, saturation_adu: float, faint: bool = False) -> Stars:
+    """Stars of a sub, at the finest scale that shows them whole.
+
+    luminance: at factor 1. saturation_adu: on the pixels' own scale. Thresholds are 5 sigma of the smoothed
+    bin, 4 where that finds fewer than 20 stars or faint is asked for. Doughnuts and long trails are measured
+    on 2, 4 or 8 sensor px per px.
+    """
+    best, view = Profiles.none(), luminance
+    for _ in range(_SCALES):
+        coarse = view.binned(2 * view.factor)
+        if min(coarse.size) < _SMALLEST_BIN:
+            break
+        found = _at_scale(view, coarse, _SATURATED * saturation_adu, faint=faint)
+        if found.count > 2 * best.count:
+            best = found
+        if found.count >= FEW_STARS and found.whole_share > 0.5:
+            break
+        view = coarse
+    return _listed(best, luminance.size)
+
+
+def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, faint: bool) -> Profiles:
+    """Whole stars found on `coarse` and measured on `view`, which is twice as fine."""
+    assert coarse.plane is not None
+    smooth = cv2.sepFilter2D(coarse.plane, -1, TENT, TENT)
+    sigma = haar_noise(coarse.plane)
+    found, whole = Profiles.none(view.factor), np.empty(0, np.bool_)
+    for threshold in (4.0,) if faint else (5.0, 4.0):
+        x, y = _peaks(smooth, sigma, threshold)
+        x, y = _free_of_the_edge(2 * x + 0.5, 2 * y + 0.5, view.size)
+        lonely = _isolated_pixel(view, x, y)
+        x, y = x[~lonely][:_CANDIDATES], y[~lonely][:_CANDIDATES]
+        found = profiles(view, x, y, 2 * sigma, saturation_adu)
+        found = found.where(found.snr > threshold)
+        whole = (found.hfr <= _LARGEST_HFR * view.factor) & (found.fwhm >= _SMALLEST_FWHM_PX)
+        if np.count_nonzero(whole) >= FEW_STARS:
+            break
+    return found.where(whole, whole_share=float(whole[:50].mean()) if len(whole) else 0.0)
+
+
+def _free_of_the_edge(x: Float64, y: Float64, size: tuple[int, int]) -> tuple[Float64, Float64]:
+    height, width = size
+    free = (x >= _ROOM) & (y >= _ROOM) & (x <= width - 1 - _ROOM) & (y <= height - 1 - _ROOM)
+    return x[free], y[free]
+
+
+def _peaks(smooth: Float32, sigma: float, threshold: float) -> tuple[Float64, Float64]:
+    """Barycentres of what stands out of the smoothed plane, brightest first."""
+    level = threshold * _TENT_NOISE * sigma
+    if not sigma > 0:  # a drawing, or nothing at all
+        level = max(_LEAST_ADU, 1e-3 * float(smooth.max()))
+    most = max(_ACTIVE_LEAST, _ACTIVE_SHARE * smooth.size)
+    if np.count_nonzero(smooth > level) > most:
+        level = max(level, float(np.quantile(smooth[::2, ::2], 1 - min(0.5, most / smooth.size))))
+    for _ in range(_TRIES):
+        try:
+            found = sep.extract(
+                smooth,
+                level,
+                minarea=5,
+                filter_kernel=None,
+                deblend_nthresh=8,
+                deblend_cont=0.01,
+                clean=False,
+            )
+        except Exception as fault:  # sep raises nothing more precise
+            if not any(word in str(fault) for word in _TOO_MUCH):
+                raise
+            level *= 2
+            continue
+        order = np.argsort(-found["flux"], kind="stable")[:_LOOKED_AT]
+        return found["x"][order], found["y"][order]
+    return np.empty(0), np.empty(0)
+
+
+def _isolated_pixel(view: Luminance, x: Float64, y: Float64) -> Mask:
+    """Peaks that stand alone: all their neighbours together hold less than half of them.
+
+    Of a star with FWHM 1.2 px the eight neighbours hold 1.2 peaks. On a mosaic the neighbours of the same
+    colour, 2 px away, count too, for a star in H-alpha lights nothing but red pixels.
+    """
+    if len(x) == 0:
+        return np.empty(0, np.bool_)
+    reach = 2 if view.mosaic else 1
+    cut = view.raw_patches(x, y, _PEAK_SIDE // 2 + reach)
+    middle = cut[:, reach:-reach, reach:-reach].reshape(len(x), _PEAK_SIDE**2)
+    row, column = np.divmod(middle.argmax(axis=1), _PEAK_SIDE)
+    span = np.arange(2 * reach + 1)
+    stars = np.arange(len(x))[:, None, None]
+    around = cut[stars, (row[:, None] + span)[:, :, None], (column[:, None] + span)[:, None, :]]
+    peak = middle.max(axis=1, initial=0)
+    return around.sum(axis=(1, 2)) - peak < 0.5 * peak  # type: ignore[no-any-return]
+
+
+def _listed(found: Profiles, size: tuple[int, int]) -> Stars:
+    """The brightest, spread over the field; saturated ones only where the others are few."""
+    if found.count == 0:
+        return Stars.none()
+    ratio = found.elongation
+    found = found.where(ratio <= max(2.5, 1.5 * float(np.median(ratio))))
+    if np.count_nonzero(~found.saturated) >= FEW_STARS:
+        found = found.where(~found.saturated)
+    found = found.where(_spread(found, size))
+    fwhm, hfr, eccentricity, angle = shape_of_field(found)
+    return Stars(
+        x=found.x,
+        y=found.y,
+        flux_adu=found.flux,
+        peak_adu=found.peak,
+        fwhm_px=fwhm,
+        hfr_px=hfr,
+        eccentricity=eccentricity,
+        angle_deg=angle,
+        flux_error_adu=found.error,
+        saturated=found.saturated,
+    )
+
+
+def _spread(found: Profiles, size: tuple[int, int]) -> Index:
+    """Up to 300 stars, brightest first: those brightest in their cell of an 8×8 grid, then the brightest."""
+    order = np.argsort(-found.flux, kind="stable")
+    if len(order) <= MOST_STARS:
+        return order
+    height, width = size
+    cell = (found.y[order] * _GRID // height) * _GRID + found.x[order] * _GRID // width
+    by_cell = np.argsort(cell, kind="stable")
+    starts = np.r_[0, np.flatnonzero(np.diff(cell[by_cell])) + 1]
+    rank = np.empty(len(order), np.intp)
+    rank[by_cell] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    chosen = np.argsort(rank >= MOST_STARS // _GRID**2, kind="stable")[:MOST_STARS]
+    return order[np.sort(chosen)]
