@@ -1,0 +1,201 @@
+"""Takes dark, bias, flat and defects out of a sub, in one pass over bands of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from starwell.calibration.defects import DEAD_FLAT, Defects, Points, Repair, from_pixels
+from starwell.calibration.master import Master, Masters
+from starwell.calibration.matching import adu_scale, check, same_exposure, window
+from starwell.errors import MasterMismatch
+from starwell.frame import Facts, Float32, Frame
+
+BAND_ROWS = 64
+"""Rows treated at a time: raw, dark, flat and result of 64 rows stay in a core's cache."""
+FLAT_BLOCK = 16
+"""Pixels per side of one cell of the coarse flat map."""
+GLOW = 0.5
+"""A dark whose corners or edges exceed its median by this part of it (and 3 ADU) shows amp glow."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """A sub without its offset, dark and flat.
+
+    pixels: float32 H×W mosaic or 3×H×W, in file ADU; negative values are kept. defects_xy: repaired
+    sensor pixels that should carry nearly no weight. flat: coarse map of the flat a(x), one cell per
+    16×16 pixels, None without a flat. dark_adu: median dark charge. saturation_adu: a pixel at or above
+    this was saturated in the file.
+    """
+
+    facts: Facts
+    pixels: Float32
+    defects_xy: Points
+    flat: Float32 | None
+    dark_adu: float
+    saturation_adu: float
+
+
+class Calibrator:
+    """Calibrates the subs of one set of facts; masters are converted and cut to the lights' window once.
+
+    MasterMismatch when a master does not fit the lights; what fits but not quite is in warnings.
+    """
+
+    def __init__(
+        self, masters: Masters, facts: Facts, *, scale_dark: bool = False, threads: Executor | None = None
+    ) -> None:
+        self.warnings: tuple[str, ...] = tuple(check(masters, facts, scale_dark=scale_dark))
+        self.facts = facts
+        self._threads = threads
+        bias = None if masters.bias is None else cut(masters.bias, facts)
+        flat = None if masters.flat is None else cut(masters.flat, facts)
+        self._offset = _offset(masters, facts, bias)
+        self._inverse = None if flat is None else _inverse(flat)
+        self.flat = None if flat is None else coarse(flat)
+        self.dark_adu = _dark_level(masters, self._offset, bias)
+        self.defects = _defects(masters, facts, self._offset, bias, flat)
+        step = 2 if facts.bayer is not None and len(facts.shape) == 2 else 1
+        self._repair = Repair(self.defects, step)
+        self.saturation_adu = _saturation(facts, self._offset, flat)
+        self._scale_unchecked = True
+
+    def calibrate(self, frame: Frame, out: Float32 | None = None) -> Calibrated:
+        """The calibrated sub, written to out (float32, the frame's shape, contiguous) when it is given.
+
+        MasterMismatch when the frame has another size than the lights this was made for.
+        """
+        if frame.pixels.shape != self.facts.shape:
+            raise MasterMismatch(
+                f"This sub is {frame.facts.size[1]}×{frame.facts.size[0]} pixels, the masters serve "
+                f"{self.facts.size[1]}×{self.facts.size[0]}: it needs masters of its own."
+            )
+        if self._scale_unchecked:
+            self._check_scale(frame)
+            self._scale_unchecked = False
+        pixels = np.empty(frame.pixels.shape, np.float32) if out is None else out
+        bands = _bands(frame.facts.size[0])
+        if self._threads is None:
+            for band in bands:
+                self._band(frame, pixels, band)
+        else:
+            list(self._threads.map(lambda band: self._band(frame, pixels, band), bands))
+        self._repair.apply(pixels)
+        return Calibrated(frame.facts, pixels, self.defects.xy, self.flat, self.dark_adu, self.saturation_adu)
+
+    def _band(self, frame: Frame, pixels: Float32, band: slice) -> None:
+        out = pixels[..., band, :]
+        np.copyto(out, frame.pixels[..., band, :], casting="same_kind")
+        if self._offset is not None:
+            offset = self._offset if self._offset.size == 1 else self._offset[..., band, :]
+            np.subtract(out, offset, out=out)
+        if self._inverse is not None:
+            np.multiply(out, self._inverse[..., band, :], out=out)
+
+    def _check_scale(self, frame: Frame) -> None:
+        if self._offset is None:
+            return
+        level = float(np.median(self._offset[..., ::8, ::8]))
+        sky = float(np.nanmedian(frame.pixels[..., ::8, ::8]))
+        # a constant sub is a failed readout: the gates have a word for it
+        if 0 < sky < 0.8 * level:
+            raise MasterMismatch(
+                f"The masters stand at {level:.0f} ADU and this sub at {sky:.0f} ADU, below them: "
+                "another offset, gain or bit depth (12-bit beside 16-bit values). Use masters of one program."
+            )
+
+
+def coarse(flat: Float32) -> Float32:
+    """Means of a flat over 16×16 pixels, ceil(H/16)×ceil(W/16); colour planes are averaged."""
+    mono = flat if flat.ndim == 2 else flat.mean(axis=0)
+    height, width = mono.shape
+    below, beside = -height % FLAT_BLOCK, -width % FLAT_BLOCK
+    padded = cv2.copyMakeBorder(mono, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+    size = (padded.shape[1] // FLAT_BLOCK, padded.shape[0] // FLAT_BLOCK)
+    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def shows_glow(dark_adu: Float32) -> bool:
+    """Whether a dark above its bias is uneven on the large scale, as an amplifier's glow makes it."""
+    plane = dark_adu if dark_adu.ndim == 2 else dark_adu.mean(axis=0)
+    rows, columns = (max(n // 16, 1) for n in plane.shape)
+    blocks = [
+        float(np.median(plane[y : y + rows : 2, x : x + columns : 2]))
+        for y in range(0, plane.shape[0] - rows + 1, rows)
+        for x in range(0, plane.shape[1] - columns + 1, columns)
+    ]
+    middle = float(np.median(blocks))
+    return max(blocks) - middle > max(GLOW * abs(middle), 3.0)
+
+
+def _bands(height: int) -> Iterator[slice]:
+    return (slice(y, y + BAND_ROWS) for y in range(0, height, BAND_ROWS))
+
+
+def cut(master: Master, facts: Facts) -> Float32:
+    """The lights' window of a master, in the lights' ADU; a constant bias stays one pixel."""
+    if master.constant_adu is not None:
+        return master.pixels
+    x, y = window(master, facts)
+    height, width = facts.size
+    pixels = master.pixels[..., y : y + height, x : x + width]
+    scale = adu_scale(master, facts)
+    return pixels if scale == 1 else pixels * np.float32(scale)
+
+
+def _offset(masters: Masters, facts: Facts, bias: Float32 | None) -> Float32 | None:
+    """What every sub is lowered by: the dark, which holds its bias, or the bias alone."""
+    if masters.dark is None:
+        return bias
+    dark = cut(masters.dark, facts)
+    mine, theirs = masters.dark.facts.exposure.seconds, facts.exposure.seconds
+    if mine is None or theirs is None or same_exposure(mine, theirs) or bias is None:
+        return dark
+    charge = dark - bias
+    if mine <= 0 or shows_glow(charge):
+        raise MasterMismatch(
+            f"{masters.dark.name} ({mine:g} s) cannot be scaled to {theirs:g} s: it shows amp glow, which "
+            f"does not grow as dark current does. Use darks of {theirs:g} s."
+        )
+    return bias + charge * np.float32(theirs / mine)
+
+
+def _dark_level(masters: Masters, offset: Float32 | None, bias: Float32 | None) -> float:
+    if masters.dark is None or offset is None:
+        return 0.0
+    if bias is None:
+        return masters.dark.learnt.get("dark_adu", 0.0)
+    return float(np.median((offset - bias)[..., ::2, ::2]))
+
+
+def _defects(
+    masters: Masters, facts: Facts, offset: Float32 | None, bias: Float32 | None, flat: Float32 | None
+) -> Defects:
+    given = masters.defects
+    if given is not None:
+        roi = facts.exposure.roi
+        return given if given.size == facts.size or roi is None else given.window(*roi)
+    charge = None
+    if masters.dark is not None and offset is not None:
+        charge = offset - (bias if bias is not None else np.median(offset[..., ::8, ::8]))
+    egain = masters.learnt("egain") or facts.egain
+    return from_pixels(charge, flat, facts, egain=egain, read_noise_adu=masters.learnt("read_noise_adu"))
+
+
+def _inverse(flat: Float32) -> Float32:
+    """1/a; 0 where the sensor is blind, for those pixels are filled."""
+    inverse = np.zeros_like(flat)
+    np.divide(1.0, flat, out=inverse, where=flat >= DEAD_FLAT)
+    return inverse
+
+
+def _saturation(facts: Facts, offset: Float32 | None, flat: Float32 | None) -> float:
+    """The lowest value a saturated pixel can have after calibration, hot and blind pixels aside."""
+    level = 0.0 if offset is None else float(np.median(offset[..., ::8, ::8]))
+    brightest = 1.0 if flat is None else float(np.percentile(flat[..., ::8, ::8], 99.9))
+    return (facts.saturation_adu - level) / max(brightest, 1.0)

@@ -1,0 +1,43 @@
+"""Small frames and masters with a known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from starwell.calibration.master import Master, pixels_sha256
+from starwell.frame import Exposure, Facts, Frame, Kind
+
+
+@pytest.fixture
+def make_master() -> Callable[..., Master]:
+    def make(kind: Kind, pixels, seconds=60.0, facts=None, learnt=None, keywords=None, **exposure) -> Master:
+        pixels = np.asarray(pixels, dtype=np.float32)
+        facts = facts or Facts(pixels.shape, Exposure(kind=kind, seconds=seconds, **exposure))
+        level = float(np.median(pixels))
+        return Master(
+            kind, pixels, facts, level, 20, keywords or {}, learnt or {}, sha256=pixels_sha256(pixels)
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_light() -> Callable[..., Frame]:
+    def make(
+        pixels, seconds=60.0, *, bayer=None, celsius=None, shift=0, saturation=65535.0, **exposure
+    ) -> Frame:
+        pixels = np.asarray(pixels)
+        facts = Facts(
+            pixels.shape,
+            Exposure(seconds=seconds, **exposure),
+            bayer=bayer,
+            sensor_celsius=celsius,
+            adu_shift=shift,
+            saturation_adu=saturation,
+        )
+        return Frame(facts, pixels)
+
+    return make
