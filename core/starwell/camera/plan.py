@@ -39,7 +39,7 @@ class Nebula:
     radius: float = 0.35
     core_radius: float = 0.06
     core_colour: RGB = (0.9, 1.0, 1.1)
-    cloud_colour: RGB = (1.6, 0.6, 0.7)
+    cloud_colour: RGB = (1.9, 0.5, 0.65)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,12 @@ class Psf:
             sigma, weight = np.array([fwhm_px / math.sqrt(8 * math.log(2))]), np.ones(1)
         else:
             alpha = fwhm_px / (2 * math.sqrt(2 ** (1 / beta) - 1))
-            s = np.exp(np.arange(-4.5, 2.8, 0.6))  # the trapezoid in ln s is right to 1e-6
+            first, last, step = (
+                -12 / (beta - 1),
+                math.log(beta + 6 * math.sqrt(beta) + 6),
+                1.2 / math.sqrt(beta),
+            )
+            s = np.exp(np.arange(first, last, step))  # the trapezoid in ln s converges exponentially
             weight = s ** (beta - 1) * np.exp(-s)
             sigma, weight = alpha / np.sqrt(2 * s), weight / weight.sum()
         return Psf(sigma, weight, np.zeros_like(sigma), np.zeros_like(sigma))
@@ -79,7 +84,7 @@ class Psf:
 
     def add_stars(self, view: Float32, plane: Plane, x: Float64, y: Float64, flux_e: Float64) -> None:
         """Add stars at sensor px (x, y) to the pixels of one plane of a frame, each pixel integrated."""
-        edges = np.array([EDGE_E / self.brightness(half) for half in HALF_WIDTHS_PX[:-1]])
+        edges = np.array([EDGE_E / max(self.brightness(half), 1e-30) for half in HALF_WIDTHS_PX[:-1]])
         classes = np.searchsorted(edges, flux_e)
         for k, half in enumerate(HALF_WIDTHS_PX):
             chosen = np.flatnonzero(classes == k)

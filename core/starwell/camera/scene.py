@@ -15,7 +15,6 @@ from starwell.frame import Float32, Float64, Planes
 
 _STARS, _NEBULA = 20, 21
 _MARGIN_PX = 60.0
-_NODE_PX = 3  # spacing of the nodes at which clouds of light are computed; nothing in them is finer than 5 px
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +76,14 @@ class Surface:
         """Whether there is neither nebula nor galaxy."""
         return self.plan.scene.nebula is None and self.plan.scene.galaxy is None
 
+    @property
+    def _node_px(self) -> int:
+        """Spacing of the nodes, a quarter of the finest structure: a filament's or a bulge's width."""
+        scene = self.plan.scene
+        finest = [0.03 * scene.nebula.radius] if scene.nebula else []
+        finest += [0.12 * scene.galaxy.radius] if scene.galaxy else []
+        return int(np.clip(min(finest) * self.plan.size[0] / 4, 1, 8))
+
     def brightness_e(self, x: Float64, y: Float64) -> Float64:
         """Light at world px in R, G and B, (3, …); on a mono sensor all three alike."""
         total = np.zeros((3, *x.shape))
@@ -110,9 +117,8 @@ class Surface:
         u, v = self._centred(galaxy.centre, galaxy.radius, x, y)
         turn = math.radians(galaxy.angle_deg)
         along, across = u * math.cos(turn) + v * math.sin(turn), v * math.cos(turn) - u * math.sin(turn)
-        soft = 5.0 / (galaxy.radius * self.plan.size[0])  # keeps the centre as wide as the nodes can follow
         across = across / math.cos(math.radians(galaxy.inclination_deg))
-        r = np.sqrt(along**2 + across**2 + soft**2)
+        r = np.sqrt(along**2 + across**2 + 0.05**2)
         arms = np.cos(2 * (np.arctan2(across, along) - np.log(r) / math.tan(math.radians(galaxy.pitch_deg))))
         inner = 1 / (1 + (0.25 / r) ** 4)
         disc = np.exp(-2.2 * r) * (1 + 0.7 * inner * arms)
@@ -127,10 +133,11 @@ class Surface:
     def add(self, pixels: Float32, planes: Planes, pose: Transform, factor: float) -> None:
         """Add this light, times factor, to a frame whose pose takes world px to its own.
 
-        Computed at nodes 3 px apart and carried to the pixels by a bicubic spline.
+        Computed at nodes and carried to the pixels by a bicubic spline.
         """
         height, width = pixels.shape[-2:]
-        ys, xs = (np.arange(-_NODE_PX, n + 2 * _NODE_PX, _NODE_PX, dtype=np.float64) for n in (height, width))
+        step = self._node_px
+        ys, xs = (np.arange(-step, n + 2 * step, step, dtype=np.float64) for n in (height, width))
         nodes = pose.inverse().apply(np.stack(np.meshgrid(xs, ys), axis=-1))
         values = factor * self.brightness_e(nodes[..., 0], nodes[..., 1])
         splines = [RectBivariateSpline(ys, xs, v) for v in values[: planes.channels]]

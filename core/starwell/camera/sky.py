@@ -95,7 +95,7 @@ class Sky:
             raise PlanError(
                 f"A simulated frame of {plan.size} px and {plan.seconds} s is too small; ask for more."
             )
-        self.chip = Silicon(plan.chip, plan.size, plan.seed)
+        self.silicon = Silicon(plan.chip, plan.size, plan.seed)
         self.planes = Planes.of(self._facts(Kind.LIGHT, 0, plan.seconds))
 
     @cached_property
@@ -122,7 +122,7 @@ class Sky:
     @property
     def flat_field(self) -> Float32:
         """The true flat a(x): optics and sensor, relative, H×W."""
-        return self.optics * self.chip.response
+        return self.optics * self.silicon.response
 
     @property
     def model(self) -> SensorModel:
@@ -132,9 +132,7 @@ class Sky:
     def light(self, i: int, seconds: float | None = None) -> Frame:
         """Sub i, exposed for the plan's time or this one."""
         seconds = self.plan.seconds if seconds is None else seconds
-        return self._frame(
-            Kind.LIGHT, i, seconds, self.light_e(i, seconds) * self.optics, self._rays(i, seconds)
-        )
+        return self._frame(Kind.LIGHT, i, seconds, self.light_e(i, seconds) * self.optics)
 
     def dark(self, i: int, seconds: float | None = None) -> Frame:
         """Dark i, as long as a sub or this time."""
@@ -207,7 +205,7 @@ class Sky:
             fwhm_px=seen.fwhm_px,
             stars=self.stars.seen_through(seen.pose).inside(self.plan.size),
             trail_mask=trails,
-            ray_mask=self._rays(i, self.plan.seconds) > 0,
+            ray_mask=self._rays(Kind.LIGHT, i, self.plan.seconds) > 0,
         )
 
     def stack_noise_e(self, subs: Iterable[int]) -> Float64:
@@ -223,7 +221,8 @@ class Sky:
         dark = self.plan.chip.dark_e_s * self.plan.seconds / self.model.egain
         weights, variances = np.zeros(self.plan.size), np.zeros(self.plan.size)
         for i in subs:
-            seen, there = conditions(self.plan, i), self.truth(i).transform.inverse()
+            seen = conditions(self.plan, i)
+            there = seen.pose @ conditions(self.plan, 0).pose.inverse()
             px, py = np.moveaxis(there.apply(np.stack([x, y], axis=-1)), -1, 0)
             inside = (px >= 0) & (py >= 0) & (px <= self.plan.size[1] - 1) & (py <= self.plan.size[0] - 1)
             incident = (light * seen.transparency + sky * seen.sky) / self.model.egain
@@ -267,8 +266,8 @@ class Sky:
         noise = self._sky_noise_e(conditions(self.plan, i)) if trails else 0.0
         return [trail_e(trail, self.plan.size, noise) for trail in trails]
 
-    def _rays(self, i: int, seconds: float) -> Float32:
-        rng = np.random.default_rng([self.plan.seed, _RAYS, i])
+    def _rays(self, kind: Kind, i: int, seconds: float) -> Float32:
+        rng = np.random.default_rng([self.plan.seed, _RAYS, _STREAMS[kind], i])
         return cosmic_rays(self.plan.chip.cosmic_rays_s * seconds, self.plan.size, rng)
 
     def _vignette(self, x: NDArray[Any], y: NDArray[Any]) -> Float64:
@@ -278,11 +277,10 @@ class Sky:
         shade: Float64 = 1 - self.plan.optics.vignette * r2
         return shade
 
-    def _frame(
-        self, kind: Kind, i: int, seconds: float, light_e: Float32 | float, strikes_e: Float32 | None = None
-    ) -> Frame:
+    def _frame(self, kind: Kind, i: int, seconds: float, light_e: Float32 | float) -> Frame:
         rng = np.random.default_rng([self.plan.seed, _STREAMS[kind], i])
-        return Frame(self._facts(kind, i, seconds), self.chip.expose(light_e, seconds, rng, strikes_e))
+        rays = self._rays(kind, i, seconds) if self.plan.chip.cosmic_rays_s else None
+        return Frame(self._facts(kind, i, seconds), self.silicon.expose(light_e, seconds, rng, rays))
 
     def _facts(self, kind: Kind, i: int, seconds: float) -> Facts:
         plan, chip = self.plan, self.plan.chip
