@@ -1,0 +1,109 @@
+"""One FITS header: blocks of bytes in, plain values and comments out, however untidy they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+
+from starwell.errors import FileDamaged
+
+BLOCK = 2880
+_CARD = 80
+_MOST_BLOCKS = 2000
+_TEXT = ("COMMENT", "HISTORY")
+_CLEAN = bytes(byte if 32 <= byte < 127 else ord(" ") if byte < 32 else ord("?") for byte in range(256))
+
+NUL_PADDED = "header padded with NUL bytes"
+NOT_ASCII = "header holds characters that are not ASCII"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Values and comments by keyword (the first of duplicates), COMMENT and HISTORY as one text each."""
+
+    values: Mapping[str, Any]
+    comments: Mapping[str, str]
+    flags: tuple[str, ...] = ()
+
+    def count(self, keyword: str, default: int = 0) -> int:
+        """A whole number the file's structure depends on; raises ValueError when it is anything else."""
+        value = self.values.get(keyword, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise ValueError(f"{keyword} = {value!r} is not a whole number")
+        return int(value)
+
+    def over(self, other: Header) -> Header:
+        """This header, with the other's keywords where this one has none."""
+        return Header(
+            {**other.values, **self.values},
+            {**other.comments, **self.comments},
+            tuple(dict.fromkeys(other.flags + self.flags)),
+        )
+
+
+def read_header(stream: BinaryIO, source: str) -> Header | None:
+    """The header that begins where the stream stands, which is left at the data; None at the end of the file.
+
+    Raises FileDamaged where there is no END card.
+    """
+    blocks: list[bytes] = []
+    while len(blocks) < _MOST_BLOCKS:
+        block = stream.read(BLOCK)
+        if not blocks and not block.strip(b"\0 "):
+            return None
+        blocks.append(block)
+        for start in range(0, len(block), _CARD):
+            if block[start : start + _CARD].rstrip(b"\0 ") == b"END":
+                blocks[-1] = block[:start]
+                return parse(b"".join(blocks))
+        if len(block) < BLOCK:
+            break
+    raise FileDamaged(f"{source}: the header has no end: the file is cut off, or not FITS. Copy it again.")
+
+
+def parse(raw: bytes) -> Header:
+    """The cards in raw (80 bytes each, no END)."""
+    flags = [NUL_PADDED] if b"\0" in raw else []
+    if not raw.isascii():
+        flags.append(NOT_ASCII)
+    clean = raw.translate(_CLEAN).decode("ascii")
+    lines = [_indicated(clean[start : start + _CARD].ljust(_CARD)) for start in range(0, len(clean), _CARD)]
+    return _collect(fits.Header.fromstring("".join(lines)).cards, flags)
+
+
+def _indicated(line: str) -> str:
+    """The card with a blank after the equals sign where a keyword is followed by one, as astropy needs it."""
+    equals = line.find("=")
+    if 0 < equals <= 8 and line[equals + 1 :][:1] != " " and not line.startswith(_TEXT):
+        return f"{line[:equals]}= {line[equals + 1 : _CARD - 1]}"
+    return line
+
+
+def _collect(cards: Any, flags: list[str]) -> Header:
+    values: dict[str, Any] = {}
+    comments: dict[str, str] = {}
+    for card in cards:
+        keyword = card.keyword
+        try:
+            value, comment = card.value, card.comment
+        except VerifyError:
+            flags.append(f"keyword {keyword} is not written as FITS wants it")
+            value, comment = _salvaged(card.image), ""
+        if keyword in _TEXT:
+            values[keyword] = f"{values[keyword]}\n{value}" if keyword in values else str(value)
+        elif keyword in values:
+            if values[keyword] != (value.strip() if isinstance(value, str) else value):
+                flags.append(f"keyword {keyword} stands twice: the first is used")
+        elif keyword and not isinstance(value, fits.card.Undefined):
+            values[keyword] = value.strip() if isinstance(value, str) else value
+            comments[keyword] = comment
+    return Header(values, comments, tuple(dict.fromkeys(flags)))
+
+
+def _salvaged(line: str) -> str:
+    """The text between the equals sign and the comment of a card that breaks the rules."""
+    return line.partition("=")[2].partition(" /")[0].strip(" '")

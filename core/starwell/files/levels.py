@@ -1,0 +1,98 @@
+"""What the values of a set's pixels can be: how many low bits carry nothing, and where they saturate.
+
+12- and 14-bit sensors come left-justified (×16, ×4) from some drivers and as they are from others, and no
+keyword tells. Both facts are decided once for a set, from a few of its frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from starwell.frame import FULL_SCALE_ADU, Facts, Pixels
+
+_MOST_SHIFT = 8
+_FEWEST_LEVELS = 8
+_FEWEST_CLIPPED = 8
+_CLIPPED_SHARE = 0.3
+_LEVELS_ABOVE_SKY = 32
+
+
+class Levels(NamedTuple):
+    """adu_shift: low bits that are 0 in all pixels; plateau_adu: where bright pixels pile up, or None."""
+
+    adu_shift: int
+    plateau_adu: float | None
+
+
+def levels(frames: Iterable[Pixels]) -> Levels:
+    """The levels of a set of raw frames; float pixels and constant frames count as unshifted.
+
+    Each of the four pixels of the 2×2 cell (or each colour) is judged by itself: a driver's white balance
+    multiplies red and blue and leaves only the greens on the converter's steps.
+    """
+    cells: list[_Cell] = []
+    for pixels in frames:
+        parts = list(pixels) if pixels.ndim == 3 else [pixels[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        cells = cells or [_Cell() for _ in parts]
+        for cell, part in zip(cells, parts, strict=False):
+            cell.add(part)
+    shifts = sorted((cell.shift() for cell in cells), reverse=True)
+    shift = shifts[min(1, len(shifts) - 1)] if shifts else 0
+    plateaus = [level for cell in cells if (level := cell.plateau(1 << shift)) is not None]
+    return Levels(shift, min(plateaus, default=None))
+
+
+def with_levels(facts: Facts, found: Levels) -> Facts:
+    """The facts with this shift, saturated at the plateau or else at the converter's last step."""
+    top = facts.saturation_adu
+    if top == FULL_SCALE_ADU:
+        top = FULL_SCALE_ADU + 1 - (1 << found.adu_shift)
+    return replace(facts, adu_shift=found.adu_shift, saturation_adu=min(top, found.plateau_adu or top))
+
+
+class _Cell:
+    """The values of one pixel of the 2×2 cell, over all frames seen."""
+
+    def __init__(self) -> None:
+        self.bits = 0
+        self.varied = False
+        self.parts: list[Pixels] = []
+
+    def add(self, part: Pixels) -> None:
+        if part.size == 0:
+            return
+        self.parts.append(part)
+        if part.dtype.kind in "iu" and part.dtype.itemsize > 1:
+            self.bits |= int(np.bitwise_or.reduce(part, axis=None, where=part != np.iinfo(part.dtype).max))
+            self.varied = self.varied or _is_varied(part)
+
+    def shift(self) -> int:
+        zeros = (self.bits & -self.bits).bit_length() - 1
+        return zeros if self.varied and 0 < zeros <= _MOST_SHIFT else 0
+
+    def plateau(self, step: int) -> float | None:
+        """The highest value, where far more pixels have it than those just below it let expect."""
+        if not self.parts:
+            return None
+        top = max(float(np.fmax.reduce(part, axis=None)) for part in self.parts)
+        sky = min(float(np.median(part)) for part in self.parts)
+        if not np.isfinite(top) or top - sky <= _LEVELS_ABOVE_SKY * step:
+            return None
+        clipped = sum(int(np.count_nonzero(part == top)) for part in self.parts)
+        bright = sum(int(np.count_nonzero(part > 0.9 * top)) for part in self.parts)
+        piled = clipped >= _FEWEST_CLIPPED and clipped >= _CLIPPED_SHARE * bright
+        return top if piled else None
+
+
+def _is_varied(part: Pixels) -> bool:
+    """Whether enough different values occur that common zero bits are no accident."""
+    seen: set[int] = set()
+    for row in part:
+        seen.update(np.unique(row).tolist())
+        if len(seen) >= _FEWEST_LEVELS:
+            return True
+    return False

@@ -1,0 +1,192 @@
+"""TIFF and PNG in and out: 8, 16 and 32 bit, mono or RGB, whole or not at all."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+
+from starwell.errors import FileDamaged, StorageError
+from starwell.files.atomic import replacing
+from starwell.files.cards import ascii_of
+from starwell.files.header import Header, parse
+from starwell.files.keywords import facts_of
+from starwell.files.scale import full_scale, to_adu
+from starwell.frame import FULL_SCALE_ADU, Frame, Pixels
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MORE_PAGES = "several pictures in the file: the first is read"
+
+
+def read(path: Path | str) -> Frame:
+    """One picture, H×W or 3×H×W, row 0 at the top; alpha is left out, float 0..1 becomes 0..65535 ADU.
+
+    Raises FileDamaged where it is cut off or broken, StorageError where it is no frame.
+    """
+    path = Path(path)
+    content = _content(path)
+    description = ""
+    flags: tuple[str, ...] = ()
+    if content.startswith(_PNG_MAGIC):
+        array = _read_png(content, path)
+    elif content.startswith(_TIFF_MAGIC):
+        array, description, flags = _read_tiff(content, path)
+    else:
+        raise FileDamaged(f"{path} is neither a TIFF nor a PNG file, whatever its name says.")
+    pixels, scaled = to_adu(_native(array))
+    highest = FULL_SCALE_ADU if scaled else full_scale(pixels)
+    header = _described(description)
+    facts = facts_of(header, pixels.shape, source=path, full_scale_adu=highest, flags=(*flags, *scaled))
+    return Frame(facts, pixels)
+
+
+def write_tiff32(path: Path | str, pixels: Pixels, *, overwrite: bool = False) -> None:
+    """H×W or 3×H×W as 32-bit float TIFF, values as they are (programs expect 0..1)."""
+    _write_tiff(Path(path), np.asarray(pixels, np.float32), overwrite)
+
+
+def write_tiff16(path: Path | str, pixels: Pixels, *, overwrite: bool = False) -> None:
+    """H×W or 3×H×W of 0..65535 as 16-bit TIFF, rounded and clipped."""
+    _write_tiff(Path(path), _sixteen_bit(pixels), overwrite)
+
+
+def write_png(path: Path | str, pixels: Pixels, *, overwrite: bool = False) -> None:
+    """uint8 or uint16, H×W or H×W×3 (RGB), as PNG."""
+    colours = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    written, content = cv2.imencode(".png", np.ascontiguousarray(colours))
+    if not written:
+        raise StorageError(f"{path} cannot be written: PNG takes no {pixels.dtype} of shape {pixels.shape}.")
+    with replacing(Path(path), overwrite=overwrite) as stream:
+        stream.write(content.data)
+
+
+def _write_tiff(path: Path, pixels: Pixels, overwrite: bool) -> None:
+    colour = pixels.ndim == 3
+    rows = np.moveaxis(pixels, 0, -1) if colour else pixels
+    with replacing(path, overwrite=overwrite) as stream:
+        tifffile.imwrite(
+            stream,
+            np.ascontiguousarray(rows),
+            photometric="rgb" if colour else "minisblack",
+            metadata=None,
+            software="starwell",
+        )
+
+
+def _sixteen_bit(pixels: Pixels) -> Pixels:
+    if pixels.dtype == np.uint16:
+        return pixels
+    whole = np.rint(np.nan_to_num(np.asarray(pixels, np.float64)))
+    return np.clip(whole, 0, FULL_SCALE_ADU).astype(np.uint16)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StorageError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not content:
+        raise FileDamaged(f"{path} is empty: nothing was ever written to it. Copy it again.")
+    return content
+
+
+def _read_png(content: bytes, path: Path) -> Pixels:
+    if not _is_whole_png(content):
+        raise FileDamaged(f"{path} is cut off or broken: its PNG chunks do not add up. Copy it again.")
+    return _through_opencv(content, path)
+
+
+def _is_whole_png(content: bytes) -> bool:
+    """Whether every chunk is there with the right checksum; OpenCV hands out half pictures without a word."""
+    start = len(_PNG_MAGIC)
+    while start + 12 <= len(content):
+        (length,) = struct.unpack_from(">I", content, start)
+        end = start + 8 + length
+        if end + 4 > len(content):
+            return False
+        if zlib.crc32(memoryview(content)[start + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
+            return False
+        if content[start + 4 : start + 8] == b"IEND":
+            return True
+        start = end + 4
+    return False
+
+
+def _through_opencv(content: bytes, path: Path) -> Pixels:
+    array: Pixels | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise FileDamaged(
+            f"{path}: the pixels cannot be read. Copy it again, or save it without compression."
+        )
+    if array.ndim == 2:
+        return array
+    return np.moveaxis(array[..., 2::-1], -1, 0) if array.shape[2] > 2 else array[..., 0]
+
+
+def _read_tiff(content: bytes, path: Path) -> tuple[Pixels, str, tuple[str, ...]]:
+    with _tifffile(path), tifffile.TiffFile(BytesIO(content)) as tiff:
+        page = tiff.pages.first
+        flags = (_MORE_PAGES,) if len(tiff.pages) > 1 else ()
+        description, axes = page.description, page.axes
+        array = None if _is_beyond_tifffile(page) else page.asarray()
+    if array is None:
+        array, axes = _through_opencv(content, path), "YX"
+        axes = "SYX"[-array.ndim :]
+    if set(axes) - set("SYX") or "Y" not in axes or "X" not in axes:
+        raise StorageError(f"{path} holds a TIFF of axes {axes}, which is no mono or RGB frame.")
+    if "S" in axes:
+        array = np.moveaxis(array, axes.index("S"), 0)
+        array = array[:3] if len(array) > 2 else array[0]
+    return array, description, flags
+
+
+def _is_beyond_tifffile(page: Any) -> bool:
+    """Whether the compression or predictor needs codecs that do not come with tifffile; OpenCV has them."""
+    plain, deflate = 1, (8, 32946)
+    return page.compression != plain and (page.compression not in deflate or page.predictor != plain)
+
+
+@contextmanager
+def _tifffile(path: Path) -> Iterator[None]:
+    """Translates tifffile's errors into FileDamaged."""
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        struct.error,
+        zlib.error,
+    ) as error:
+        raise FileDamaged(f"{path}: the TIFF cannot be read ({error}). Copy it again.") from error
+
+
+def _described(description: str) -> Header:
+    """The FITS header some programs put into a TIFF's description; the rows of both formats run top down."""
+    header = Header({}, {})
+    if description.lstrip().startswith("SIMPLE"):
+        lines = (ascii_of(line)[:80].ljust(80) for line in description.strip().splitlines())
+        header = parse("".join(line for line in lines if line.strip() != "END").encode("ascii"))
+    return Header({**header.values, "ROWORDER": "TOP-DOWN"}, header.comments, header.flags)
+
+
+def _native(array: Pixels) -> Pixels:
+    """The array for its own: contiguous, writable, in the byte order of this machine."""
+    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
