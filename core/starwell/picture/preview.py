@@ -14,6 +14,8 @@ from starwell.picture.pool import halved, pool
 from starwell.picture.stretch import Curve, Sky, Stretch, StretchLock, curve_for, linked, sky_of
 
 _SAMPLE_PX = 200_000
+_BEYOND = 100.0
+"""Values beyond so many times the white level are cut: float files can hold what no arithmetic survives."""
 
 Picture = NDArray[np.uint8]
 """H×W grey or H×W×3 red, green, blue."""
@@ -40,7 +42,7 @@ def preview(
     ADU. white_adu: the saturation level. lock: keeps the stretch still from one call to the next.
     Raises PlanError for other shapes, an unknown stretch, or a coverage of another size.
     """
-    planes, valid = _reduced(_planes(linear), coverage, max_px)
+    planes, valid = _reduced(_planes(linear), coverage, max_px, _BEYOND * white_adu)
     if not valid.any():
         return _drawn(np.zeros(planes.shape, np.float32), valid)
     if background:
@@ -76,11 +78,13 @@ def _planes(linear: Pixels) -> Pixels:
     return planes
 
 
-def _reduced(planes: Pixels, coverage: Pixels | None, max_px: tuple[int, int] | None) -> tuple[Float32, Mask]:
+def _reduced(
+    planes: Pixels, coverage: Pixels | None, max_px: tuple[int, int] | None, limit_adu: float
+) -> tuple[Float32, Mask]:
     """Owned float32 planes C×h×w that fit into max_px, holes filled, and which pixels are real."""
     valid = _valid(planes, coverage)
     size = _fitted(planes.shape[1:], max_px)
-    reduced = [plane.astype(np.float32) for plane in planes]
+    reduced = [_owned(plane, limit_adu) for plane in planes]
     for plane in reduced:
         _fill(plane, valid)
     # Halving first leaves a star of 2 px its peak but takes most of a hot pixel's.
@@ -93,6 +97,13 @@ def _reduced(planes: Pixels, coverage: Pixels | None, max_px: tuple[int, int] | 
         share = cv2.resize(valid.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
         return small, share >= 0.5
     return small, np.ones(size, bool)
+
+
+def _owned(plane: Pixels, limit_adu: float) -> Float32:
+    """A float32 copy, floating values cut at ±limit_adu."""
+    if plane.dtype.kind != "f":
+        return plane.astype(np.float32)
+    return np.asarray(np.clip(plane, -limit_adu, limit_adu), np.float32)
 
 
 def _valid(planes: Pixels, coverage: Pixels | None) -> Mask:
