@@ -51,9 +51,12 @@ _REDS = {
     ColourDepth.INDEXED: np.array([0, 95, 135, 175, 215, 255]),
     ColourDepth.SIXTEEN: np.array([0, 170]),
 }
+_MEANT = {2: np.array([56, 160]), 4: np.array([56, 100, 160, 240]), 6: np.array([56, 84, 112, 152, 200, 255])}
+"""Which shades so few levels stand for: a stretched sky (64) becomes black, the rest serves the nebula."""
+
 _CUBE = np.array([0, 95, 135, 175, 215, 255])
 _FINE = np.rint(np.arange(32) * 255 / 31)
-_GREY_TOLERANCE = 20
+_COARSEST_STEP = 16.0
 _SIXTEEN = {(0, 0, 0): 0, (85, 85, 85): 8, (170, 170, 170): 7, (255, 255, 255): 15, (170, 0, 0): 1}
 
 
@@ -110,9 +113,9 @@ def _shades(levels: NDArray[np.floating | np.integer], coloured: bool, *, red: b
         return RGB(level, 0, 0) if red else RGB(level, level, level)
 
     def codes(colours: Picture) -> Codes:
-        return _nearest(levels, luminance(colours) if coloured else colours)
+        return _nearest(_MEANT.get(len(levels), levels), luminance(colours) if coloured else colours)
 
-    return Palette(codes, rgb, 255 / (len(levels) - 1))
+    return Palette(codes, rgb, min(255 / (len(levels) - 1), _COARSEST_STEP))
 
 
 def _grid(levels: NDArray[np.floating | np.integer]) -> Palette:
@@ -130,13 +133,16 @@ def _grid(levels: NDArray[np.floating | np.integer]) -> Palette:
 
 
 def _cube_and_greys() -> Palette:
-    """The 6×6×6 cube, and the finer greys for colours that are nearly grey."""
-    cube, greys = _grid(_CUBE), _shades(_GREYS[ColourDepth.INDEXED], True)
-    first_cube = len(_GREYS[ColourDepth.INDEXED])
+    """The 6×6×6 cube, and the finer greys for colours that lie nearer to them."""
+    levels = _GREYS[ColourDepth.INDEXED]
+    cube, greys = _grid(_CUBE), _shades(levels, True)
+    first_cube = len(levels)
 
     def codes(colours: Picture) -> Codes:
-        spread = np.ptp(colours.astype(np.int16), axis=-1)
-        return np.where(spread < _GREY_TOLERANCE, greys.codes(colours), first_cube + cube.codes(colours))
+        grey = greys.codes(colours)
+        from_grey = ((colours - levels[grey][..., None]) ** 2).sum(axis=-1)
+        from_cube = ((colours - _CUBE[_nearest(_CUBE, colours)].astype(np.float64)) ** 2).sum(axis=-1)
+        return np.where(from_grey <= from_cube, grey, first_cube + cube.codes(colours))
 
     def rgb(code: int) -> RGB:
         return greys.rgb(code) if code < first_cube else cube.rgb(code - first_cube)
