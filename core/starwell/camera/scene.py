@@ -78,11 +78,11 @@ class Surface:
 
     @property
     def _node_px(self) -> int:
-        """Spacing of the nodes, a quarter of the finest structure: a filament's or a bulge's width."""
+        """Spacing of the nodes, 0.3 of the finest structure: a filament's or a bulge's width."""
         scene = self.plan.scene
         finest = [0.03 * scene.nebula.radius] if scene.nebula else []
         finest += [0.12 * scene.galaxy.radius] if scene.galaxy else []
-        return int(np.clip(min(finest) * self.plan.size[0] / 4, 1, 8))
+        return int(np.clip(min(finest) * self.plan.size[0] * 0.3, 1, 8))
 
     def brightness_e(self, x: Float64, y: Float64) -> Float64:
         """Light at world px in R, G and B, (3, …); on a mono sensor all three alike."""
