@@ -1,0 +1,61 @@
+"""What is remembered of every sub: the rows of the frame queue, of the report and of the ledger."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+
+class Status(StrEnum):
+    """Where a sub ended up."""
+
+    STACKED = "stacked"
+    REJECTED = "rejected"
+    UNREADABLE = "unreadable"
+
+
+class SubRecord(msgspec.Struct, kw_only=True, frozen=True):
+    """One sub; what was not reached stays None.
+
+    transform takes full-resolution pixels (x, y) of this file to the reference's: [[a, b, tx], [c, d, ty]].
+    background_adu and sigma_adu are the green channel's in colour; weight is relative to the reference.
+    """
+
+    file: str
+    status: Status
+    reason: str | None = None
+    stars: int | None = None
+    fwhm_px: float | None = None
+    eccentricity: float | None = None
+    background_adu: float | None = None
+    sigma_adu: float | None = None
+    transparency: float | None = None
+    weight: float | None = None
+    matched: int | None = None
+    rms_px: float | None = None
+    masked_fraction: float | None = None
+    transform: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+
+
+class Report(msgspec.Struct, kw_only=True, frozen=True):
+    """The whole of a stack, as `--report` writes it."""
+
+    reference: str | None
+    stacked: int
+    rejected: int
+    unreadable: int
+    frames: list[SubRecord]
+
+
+def report(records: list[SubRecord], reference: Path | None) -> Report:
+    """Count the records."""
+    count = {status: sum(record.status is status for record in records) for status in Status}
+    return Report(
+        reference=reference.name if reference else None,
+        stacked=count[Status.STACKED],
+        rejected=count[Status.REJECTED],
+        unreadable=count[Status.UNREADABLE],
+        frames=records,
+    )
