@@ -70,6 +70,11 @@ class Profiles:
         return replace(self, **kept, whole_share=self.whole_share if whole_share is None else whole_share)
 
     @property
+    def good(self) -> Mask:
+        """Which show size and shape well: bright, and not saturated."""
+        return ~self.saturated & (self.snr > _SHAPE_SNR)
+
+    @property
     def elongation(self) -> Float64:
         """Major over minor axis of each star."""
         x2, y2, xy = self.moments.T
@@ -168,8 +173,8 @@ def shape_of_field(stars: Profiles) -> tuple[float, float, float, float]:
     The eccentricity is that of the field tensor: the median moments of many stars, whose noise does not
     add up to an elongation as the mean of single eccentricities does.
     """
-    good = np.flatnonzero(~stars.saturated & (stars.snr > _SHAPE_SNR))
-    if len(good) < 3:
+    good = np.flatnonzero(stars.good)
+    if len(good) == 0:
         good = np.flatnonzero(~stars.saturated)
     if len(good) == 0:
         good = np.arange(stars.count)

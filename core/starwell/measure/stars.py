@@ -22,6 +22,8 @@ _LOOKED_AT = 5000
 _SCALES = 4
 _SMALLEST_BIN = 8
 _TRIES = 8
+_FEWEST_GOOD = 3
+_MUCH_MORE = 10.0
 _LEAST_ADU = 1.0
 _PEAK_SIDE = 5  # the bin knows the peak to ± 2 px
 _TOO_MUCH = ("pixel buffer", "deblending", "overflow")  # sep's words for more than it can hold
@@ -93,12 +95,20 @@ def find_stars(luminance: Luminance, *, saturation_adu: float, faint: bool = Fal
         if min(coarse.size) < _SMALLEST_BIN:
             break
         found = _at_scale(view, coarse, _SATURATED * saturation_adu, faint=faint)
-        if found.count > 2 * best.count:
+        if _shows_more(found, best):
             best = found
         if found.count >= FEW_STARS and found.whole_share > 0.5:
             break
         view = coarse
     return _listed(best, luminance.size)
+
+
+def _shows_more(coarse: Profiles, fine: Profiles) -> bool:
+    """Whether a coarser scale wins: by number, or by light where the finer shows but crumbs of doughnuts."""
+    if coarse.count > 2 * fine.count:
+        return True
+    crumbs = int(np.count_nonzero(fine.good)) < _FEWEST_GOOD
+    return crumbs and float(coarse.flux.sum()) > _MUCH_MORE * float(fine.flux.sum())
 
 
 def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, faint: bool) -> Profiles:
@@ -107,7 +117,8 @@ def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, fain
     smooth = cv2.sepFilter2D(coarse.plane, -1, TENT, TENT)
     sigma = haar_noise(coarse.plane)
     found, whole = Profiles.none(view.factor), np.empty(0, np.bool_)
-    for threshold in (4.0,) if faint else (5.0, 4.0):
+    deep = view.factor == 1  # coarser planes keep slow noise that 4 sigma would run together
+    for threshold in ((4.0,) if faint else (5.0, 4.0)) if deep else (5.0,):
         x, y = _peaks(smooth, sigma, threshold)
         x, y = _free_of_the_edge(2 * x + 0.5, 2 * y + 0.5, view.size)
         lonely = _isolated_pixel(view, x, y)
