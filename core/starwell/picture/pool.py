@@ -42,10 +42,18 @@ def halved(plane: Float32) -> Float32:
 
 def _block_maxima(plane: Float32, size: tuple[int, int]) -> Float32:
     """The maximum of each of h×w blocks."""
-    rows = np.arange(size[0]) * plane.shape[0] // size[0]
-    columns = np.arange(size[1]) * plane.shape[1] // size[1]
-    tall = np.maximum.reduceat(plane, rows, axis=0)
-    return np.maximum.reduceat(tall, columns, axis=1)
+    tall = _row_maxima(plane, size[0])
+    return _row_maxima(np.ascontiguousarray(tall.T), size[1]).T
+
+
+def _row_maxima(plane: Float32, n: int) -> Float32:
+    """The maxima over n bands of rows: whole rows at a time, several times as fast as reduceat."""
+    starts = np.arange(n) * len(plane) // n
+    last = np.append(starts[1:], len(plane)) - 1
+    maxima = plane[starts]
+    for row in range(1, int((last - starts).max()) + 1):
+        np.maximum(maxima, plane[np.minimum(starts + row, last)], out=maxima)
+    return maxima
 
 
 def _noise(plane: Float32) -> float:
