@@ -184,7 +184,12 @@ def _defects(
     if masters.dark is not None and offset is not None:
         charge = offset - (bias if bias is not None else np.median(offset[..., ::8, ::8]))
     egain = masters.learnt("egain") or facts.egain
-    return from_pixels(charge, flat, facts, egain=egain, read_noise_adu=masters.learnt("read_noise_adu"))
+    found = from_pixels(charge, flat, facts, egain=egain, read_noise_adu=masters.learnt("read_noise_adu"))
+    noisy = None if masters.dark is None else masters.dark.noisy_xy
+    if masters.dark is None or noisy is None:
+        return found
+    listed = Defects(noisy, masters.dark.facts.size, {"noisy": len(noisy)})
+    return found.joined(listed.window(*window(masters.dark, facts), *reversed(facts.size)))
 
 
 def _inverse(flat: Float32) -> Float32:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from starwell.errors import MasterError
 from starwell.frame import Exposure, Facts, Float32, Kind, Pixels, Planes
@@ -43,6 +44,7 @@ class Master:
     warnings: tuple[str, ...] = ()
     file: Path | None = None
     sha256: str = ""
+    noisy_xy: NDArray[np.intp] | None = None
 
     @property
     def constant_adu(self) -> float | None:
