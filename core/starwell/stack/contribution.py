@@ -1,0 +1,117 @@
+"""One sub on its way into the sums, or out of them: the same arithmetic both ways."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.calibration.calibrate import Calibrated
+from starwell.errors import PlanError
+from starwell.frame import Float32, Planes
+from starwell.stack.kernels import Indices, Kernel, Scratch
+from starwell.stack.ledger import Entry
+from starwell.stack.warp import Warp
+
+WEIGHT_ONE = 1 << 16
+"""Weights are whole multiples of 2^-16."""
+
+VALUE_ONE = 1 << 20
+"""Sums are whole multiples of 2^-20 ADU·weight."""
+
+DEFECT_SHARE = 1000
+"""A repaired pixel keeps this fraction of a weight: it counts only where no sub saw anything better."""
+
+
+class Band(NamedTuple):
+    """Rows of a sub on the stack's grid.
+
+    ok: 1 where a pixel counts, 0 where the sub does not reach and on the faint ones; faint: band-flat
+    pixels that lean on repaired ones.
+    """
+
+    y0: int
+    y: Float32
+    ok: NDArray[np.uint8]
+    faint: Indices
+
+
+class Contribution:
+    """A calibrated sub, its ledger entry and its warp.
+
+    weight: per channel, in units of 2^-16. faint: the same for repaired pixels. defects: per channel, the
+    sorted flat output pixels that lean on repaired sensor pixels. rows: the height of its bands.
+    """
+
+    def __init__(
+        self,
+        calibrated: Calibrated,
+        entry: Entry,
+        planes: Planes,
+        output_size: tuple[int, int],
+        kernel: Kernel,
+        tallest: int,
+    ) -> None:
+        if len(entry.weight) != planes.channels or min(entry.weight) <= 0:
+            raise PlanError(f"Sub {entry.number} needs one positive weight per channel, not {entry.weight}.")
+        self.calibrated = calibrated
+        self.entry = entry
+        size = calibrated.pixels.shape[-2:]
+        self.warp = Warp(entry.transform, planes, (size[0], size[1]), output_size, kernel)
+        self.rows = max(16, self.warp.tallest(tallest) // 16 * 16)
+        self.weight = tuple(max(1, round(w * WEIGHT_ONE)) for w in entry.weight)
+        self.faint = tuple(max(1, w // DEFECT_SHARE) for w in self.weight)
+        xy = np.asarray(calibrated.defects_xy, np.int64).reshape(-1, 2)
+        self.defects = tuple(self.warp.near(c, xy) for c in range(planes.channels))
+
+    @property
+    def odd(self) -> bool:
+        """Which half-stack the sub belongs to."""
+        return self.entry.number % 2 == 1
+
+    def bands(self) -> list[tuple[int, int]]:
+        """First and end row of every band."""
+        height = self.warp.output_size[0]
+        return [(y, min(y + self.rows, height)) for y in range(0, height, self.rows)]
+
+    def band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
+        """Normalised pixels y = (c - b)/t of these rows, in scratch until the next call."""
+        y = self.warp.band(self.calibrated.pixels, channel, y0, y1, scratch)
+        self._normalise(y, channel, y0)
+        first, end = self.warp.valid(channel, y0, y1)
+        ok = scratch.take("ok", y.shape, np.uint8)
+        if (first == first[0]).all() and (end == end[0]).all():
+            ok[:] = 0
+            ok[:, first[0] : end[0]] = 1
+        else:
+            x = np.arange(y.shape[1])
+            np.logical_and(x >= first[:, None], x < end[:, None], out=ok.view(np.bool_))
+        faint = within(self.defects[channel], y0 * y.shape[1], y1 * y.shape[1])
+        faint = faint[ok.reshape(-1)[faint] == 1]
+        ok.reshape(-1)[faint] = 0
+        return Band(y0, y, ok, faint)
+
+    def _normalise(self, y: Float32, channel: int, y0: int) -> None:
+        """y = c/t - b/t, b carried from the sub's px to the output's."""
+        t = self.entry.normalisation.transparency
+        b0, bx, by = self.entry.normalisation.background[channel]
+        if t != 1:
+            np.multiply(y, np.float32(1 / t), out=y)
+        to_sub = self.warp.to_sub
+        along_x, along_y = bx * to_sub.a + by * to_sub.c, bx * to_sub.b + by * to_sub.d
+        start = (b0 + bx * to_sub.tx + by * to_sub.ty) / t
+        if bx == 0 and by == 0:
+            if start != 0:
+                np.subtract(y, np.float32(start), out=y)
+            return
+        row = (start + along_x / t * np.arange(y.shape[1])).astype(np.float32)
+        column = (along_y / t * np.arange(y0, y0 + len(y))).astype(np.float32)
+        np.subtract(y, row, out=y)
+        np.subtract(y, column[:, None], out=y)
+
+
+def within(sorted_flat: Indices, start: int, end: int) -> Indices:
+    """The indices in start … end, counted from start."""
+    a, b = np.searchsorted(sorted_flat, (start, end))
+    return sorted_flat[a:b] - start

@@ -1,0 +1,125 @@
+"""One sub before the stack's mean: its scatter from sampled bands, its masks band by band, its trails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.frame import Float32
+from starwell.stack.kernels import Indices, Scratch, clipped_rms
+from starwell.stack.rejection import CELL, Rule, outliers
+from starwell.stack.trails import BIN, Trail, find_trails
+
+SAMPLE_ROWS = 8
+_MOST_SAMPLES = 20
+_FEWEST_PIXELS = 200
+_STARLESS = 0.3
+"""Sky is where the star term is below this part of sigma."""
+
+
+class Compared(NamedTuple):
+    """A band of a sub beside the mean: y - m, m, how many subs m is of (None: m counts as exact), what counts."""
+
+    deviation: Float32
+    mean: Float32
+    count: NDArray[np.uint16] | None
+    ok: NDArray[np.uint8]
+
+
+Compare = Callable[[int, int, int], Compared]
+"""Channel, first and end row to a compared band."""
+
+
+class Each(Protocol):
+    """Runs work on every item, in threads; results in order."""
+
+    def __call__(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Run."""
+
+
+class Judge:
+    """Judges one sub on a stack of this size; rules: one per channel."""
+
+    def __init__(self, rules: list[Rule], size: tuple[int, int], fwhm_px: float) -> None:
+        self.rules = rules
+        self._size = size
+        self._fwhm_px = fwhm_px
+        self._binned = np.zeros((len(rules), *(n // BIN for n in size)), np.float32)
+        self._found: list[dict[int, Indices]] = [{} for _ in rules]
+
+    @property
+    def scatter(self) -> tuple[float, ...]:
+        """The scalar each channel's model sigma is multiplied by."""
+        return tuple(rule.scatter for rule in self.rules)
+
+    def measure_scatter(self, compare: Compare, each: Each) -> None:
+        """Set each rule's scatter: 4-sigma-clipped rms of D/sigma on starless pixels of up to 20 bands."""
+        height = self._size[0]
+        count = min(_MOST_SAMPLES, max(1, height // (2 * SAMPLE_ROWS)))
+        starts = [(2 * i + 1) * height // (2 * count) // 2 * 2 for i in range(count)]
+        for channel, rule in enumerate(self.rules):
+
+            def sample(y0: int, channel: int = channel, rule: Rule = rule) -> Float32:
+                y1 = min(y0 + SAMPLE_ROWS, height)
+                return _sky(compare(channel, y0, y1), y0, rule)
+
+            z = np.concatenate(each(sample, starts))
+            scatter = clipped_rms(z[:: max(1, z.size // 100_000)]) if z.size >= _FEWEST_PIXELS else 1.0
+            self.rules[channel] = replace(rule, scatter=scatter if scatter > 0 else 1.0)
+
+    def band(self, compared: Compared, channel: int, y0: int, scratch: Scratch) -> Indices:
+        """The band's outliers as sorted band-flat indices; remembers them, and its binned deviation."""
+        deviation, mean, count, ok = compared
+        np.multiply(deviation, ok, out=deviation)
+        rows, width = (n // BIN for n in deviation.shape)
+        if rows and width:
+            cv2.resize(
+                deviation[: rows * BIN, : width * BIN],
+                (width, rows),
+                dst=self._binned[channel, y0 // BIN : y0 // BIN + rows],
+                interpolation=cv2.INTER_AREA,
+            )
+        found = outliers(deviation, mean, count, y0, self.rules[channel], scratch)
+        found = found[ok.reshape(-1)[found] == 1]
+        self._found[channel][y0] = found + y0 * self._size[1]
+        return found
+
+    def masks(self, channel: int) -> Indices:
+        """All outliers so far, sorted flat indices of the output."""
+        bands = [self._found[channel][y0] for y0 in sorted(self._found[channel])]
+        return np.concatenate([np.empty(0, np.int64), *bands])
+
+    def trails(self) -> tuple[Trail, ...]:
+        """Straight lines in the deviation of all channels together."""
+        total = np.zeros(self._binned.shape[1:], np.float32)
+        y, x = (np.arange(n) * BIN for n in total.shape)
+        for binned, rule in zip(self._binned, self.rules, strict=True):
+            total += _in_sigmas(binned, rule, y, x)
+        np.nan_to_num(total, copy=False)
+        return tuple(find_trails(total, self._fwhm_px))
+
+
+def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
+    """D/sigma of the band's starless pixels that count."""
+    deviation, mean, count, ok = compared
+    y, x = np.arange(y0, y0 + len(deviation))[:, None], np.arange(deviation.shape[1])
+    variance, star = rule.variance(y, x, mean, count)
+    z = deviation / np.sqrt(variance)
+    sky = (ok == 1) & (star < _STARLESS**2 * variance) & np.isfinite(z)
+    return z[sky]
+
+
+def _in_sigmas(binned: Float32, rule: Rule, y: NDArray[np.intp], x: NDArray[np.intp]) -> Float32:
+    """The binned deviation over sigma, 0 on stars."""
+    cells = np.ix_(y // CELL, x // CELL)
+    noise, low = rule.noise, rule.scene.low
+    variance = noise.variance(low, np.s_[:, :])[cells]
+    star = rule.scene.star
+    near = np.ix_(np.minimum(y // 2 + 1, star.shape[0] - 1), np.minimum(x // 2 + 1, star.shape[1] - 1))
+    starless = np.square(star[near].astype(np.float32)) < variance
+    return np.where(starless, binned / np.sqrt(variance), 0).astype(np.float32)

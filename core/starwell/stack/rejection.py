@@ -1,0 +1,211 @@
+"""Which pixels of a sub are not of the sky: a noise model, not the pixels' own scatter, decides.
+
+A pixel is an outlier when y - m exceeds kappa·sigma, with m the stack's mean and
+sigma² = s²·Var(m)·(1 + 1/n) + (f·m*)²: the sensor's variance with the flat taken into account, a scalar s
+per sub and channel that absorbs gain errors and the kernel's smoothing, the mean's own noise, and a term
+for stars, whose peaks move with the seeing (methods, decisions 2 and 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from starwell.frame import Float32, Float64
+from starwell.measure.compare import Normalisation
+from starwell.sensor.model import SensorModel
+from starwell.stack.kernels import Indices, Scratch, beyond
+from starwell.stack.warp import Warp
+
+KAPPA_HIGH = 4.0
+KAPPA_LOW = 5.0
+SEEING = 0.2
+"""f: the part of a star's peak that seeing moves from sub to sub."""
+
+EDGE_KAPPA = 2.0
+"""Neighbours of a bright outlier go with it above this: the kernel has spread it over them."""
+
+BLOB_PX = 8
+"""Connected outliers of at least this many pixels grow by GROWTH_PX."""
+
+GROWTH_PX = 2
+CELL = 16
+"""Output px per cell of the coarse maps."""
+
+_FLAT_CELL = 16
+_SAFETY = 0.9
+"""The first, coarse comparison keeps everything above this part of the limit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoiseMap:
+    """Variance of one sub's normalised pixels, Var = max(slope·m + start, least), per cell of 16×16 px."""
+
+    slope: Float32
+    start: Float32
+    least: Float32
+
+    def variance(self, mean: Float32, cells: tuple[NDArray[np.intp], NDArray[np.intp]]) -> Float32:
+        """Variance in ADU² where the mean is m, at these cells."""
+        return np.maximum(self.slope[cells] * mean + self.start[cells], self.least[cells])
+
+
+def noise_map(
+    model: SensorModel,
+    warp: Warp,
+    flat: Float32 | None,
+    dark_adu: float,
+    normalisation: Normalisation,
+    channel: int,
+) -> NoiseMap:
+    """The sensor model carried to the stack's scale and grid.
+
+    With c = t·m + b in the sub's own ADU, Var(y) = [(a·c + D)/K + RN²]/(a·t)²; flat: a(x) per 16×16
+    sensor px. Two planes that are averaged halve it.
+    """
+    height, width = warp.output_size
+    y, x = (CELL * np.arange(-(-n // CELL)) + (CELL - 1) / 2 for n in (height, width))
+    at = warp.to_sub.apply(np.stack(np.meshgrid(x, y), axis=-1))
+    a = np.ones(at.shape[:2]) if flat is None else _sampled(flat, at)
+    t = normalisation.transparency
+    b0, bx, by = normalisation.background[channel]
+    shares = sum(plane.channel == channel for plane in warp.planes.planes)
+    slope = 1 / (model.egain * a * t) / shares
+    least = (dark_adu / model.egain + model.read_variance_adu) / (a * t) ** 2 / shares
+    start = slope * (b0 + bx * at[..., 0] + by * at[..., 1]) / t + least
+    return NoiseMap(*(v.astype(np.float32) for v in (slope, start, least)))
+
+
+def _sampled(flat: Float32, at: Float64) -> Float64:
+    """The coarse flat at sensor positions, its edges held."""
+    place = ((at - (_FLAT_CELL - 1) / 2) / _FLAT_CELL).astype(np.float32)
+    x, y = np.ascontiguousarray(place[..., 0]), np.ascontiguousarray(place[..., 1])
+    a = cv2.remap(flat.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.maximum(a.astype(np.float64), 0.02)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What a channel of the stack shows, coarsely; refreshed rarely.
+
+    star: f·m* in ADU at half resolution, m* the local peak above the median of a box of 5 FWHM.
+    low: the faintest half-resolution pixel of every cell, ADU.
+    """
+
+    star: NDArray[np.float16]
+    low: Float32
+
+
+def survey(half: Float32, fwhm_px: float) -> Scene:
+    """The scene of a mean at half resolution; fwhm_px in full px."""
+    height, width = half.shape
+    grain = max(1, round(fwhm_px / 2))
+    coarse = cv2.resize(half, (-(-width // grain), -(-height // grain)), interpolation=cv2.INTER_AREA)
+    box = cv2.resize(cv2.medianBlur(coarse, 5), (width, height), interpolation=cv2.INTER_LINEAR)
+    star = cv2.dilate(half, np.ones((3, 3), np.uint8))
+    np.subtract(star, box, out=star)
+    np.clip(star * np.float32(SEEING), 0, 6e4, out=star)
+    return Scene(star.astype(np.float16), _cell_minima(half))
+
+
+def _cell_minima(half: Float32) -> Float32:
+    side = CELL // 2
+    pads = [(0, -n % side) for n in half.shape]
+    padded = np.pad(half, pads, mode="edge")
+    ny, nx = (n // side for n in padded.shape)
+    return padded.reshape(ny, side, nx, side).min(axis=(1, 3))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """How one channel of one sub is judged."""
+
+    noise: NoiseMap
+    scene: Scene
+    scatter: float = 1.0
+
+    def variance(
+        self, y: NDArray[np.intp], x: NDArray[np.intp], mean: Float32, count: NDArray[np.uint16] | None
+    ) -> tuple[Float32, Float32]:
+        """Var(D) without and the square of the star term, at output pixels; count None: m has no noise."""
+        variance = self.noise.variance(mean, (y // CELL, x // CELL)) * np.float32(self.scatter**2)
+        if count is not None:
+            variance *= 1 + 1 / np.maximum(count, 1).astype(np.float32)
+        half_y, half_x = (
+            np.minimum(v // 2, n - 1) for v, n in zip((y, x), self.scene.star.shape, strict=True)
+        )
+        return variance, np.square(self.scene.star[half_y, half_x].astype(np.float32))
+
+    def first_limit(self, y0: int, y1: int, width: int) -> Float32:
+        """One row of |D| below which no pixel of the band's column can be an outlier."""
+        rows = slice(y0 // CELL, -(-y1 // CELL))
+        noise = self.noise
+        variance = np.maximum(noise.slope[rows] * self.scene.low[rows] + noise.start[rows], noise.least[rows])
+        limit = _SAFETY * KAPPA_HIGH * self.scatter * np.sqrt(variance.min(axis=0))
+        return np.repeat(limit, CELL)[:width].astype(np.float32)
+
+
+def outliers(
+    deviation: Float32, mean: Float32, count: NDArray[np.uint16] | None, y0: int, rule: Rule, scratch: Scratch
+) -> Indices:
+    """Sorted flat indices of the band's outliers: D > 4 sigma or D < -5 sigma, their edges and grown blobs."""
+    shape = deviation.shape
+    limit = rule.first_limit(y0, y0 + shape[0], shape[1])
+    magnitude, far = scratch.take("magnitude", shape), scratch.take("far", shape, np.bool_)
+    places = beyond(deviation, limit, magnitude, far)
+    if not places.size:
+        return places
+    y, x = np.divmod(places, shape[1])
+    near_count = None if count is None else count[y, x]
+    variance, star = rule.variance(y + y0, x, mean[y, x], near_count)
+    sigma = np.sqrt(variance + star)
+    d = deviation[y, x]
+    high = d > KAPPA_HIGH * sigma
+    found = np.concatenate([places[d < -KAPPA_LOW * sigma], places[high]])
+    edges = _edges(deviation, places[high], sigma[high])
+    found = np.unique(np.concatenate([found, edges]))
+    return np.union1d(found, _grown(found, shape)) if found.size >= BLOB_PX else found
+
+
+def _offsets(radius: int) -> NDArray[np.int64]:
+    """(dy, dx) of a disc, its centre left out."""
+    dy, dx = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    near = (dy**2 + dx**2 <= radius**2 + 1) & ((dy != 0) | (dx != 0))
+    return np.stack([dy[near], dx[near]], axis=1)
+
+
+def _around(places: Indices, shape: tuple[int, ...], radius: int) -> tuple[Indices, NDArray[np.bool_]]:
+    """Flat indices of the neighbours, (neighbours, places), and whether they are inside the band."""
+    y, x = np.divmod(places, shape[1])
+    dy, dx = (o[:, None] for o in _offsets(radius).T)
+    inside = (y + dy >= 0) & (y + dy < shape[0]) & (x + dx >= 0) & (x + dx < shape[1])
+    return np.where(inside, (y + dy) * shape[1] + x + dx, 0), inside
+
+
+def _edges(deviation: Float32, places: Indices, sigma: Float32) -> Indices:
+    neighbours, inside = _around(places, deviation.shape, 1)
+    high = deviation.ravel()[neighbours] > EDGE_KAPPA * sigma
+    return neighbours[inside & high]
+
+
+def _grown(found: Indices, shape: tuple[int, ...]) -> Indices:
+    """The surroundings of connected (8-neighbour) blobs of at least BLOB_PX pixels; found is sorted."""
+    width = shape[1]
+    links = []
+    for step in (1, width - 1, width, width + 1):
+        at = np.minimum(np.searchsorted(found, found + step), found.size - 1)
+        here = np.flatnonzero(found[at] == found + step)
+        links.append(np.stack([here, at[here]]))
+    start, end = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(start.size, np.uint8), (start, end)), shape=(found.size, found.size))
+    _, label = connected_components(graph, directed=False)
+    big = found[np.bincount(label)[label] >= BLOB_PX]
+    if not big.size:
+        return big
+    neighbours, inside = _around(big, shape, GROWTH_PX)
+    return np.unique(neighbours[inside])

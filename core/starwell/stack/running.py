@@ -1,0 +1,252 @@
+"""The running stack: subs come in, and go out again, in any number; memory does not grow with them.
+
+Warp, judge and accumulate are one pass over bands, spread over threads; every band is written by one thread,
+so sums do not depend on how many there are. What is only known when the last band is done (trails) is taken
+out afterwards, which whole numbers make exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.calibration.calibrate import Calibrated
+from starwell.errors import PlanError
+from starwell.frame import Float32, Mask, Planes
+from starwell.sensor.model import SensorModel
+from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, within
+from starwell.stack.judge import Compared, Judge
+from starwell.stack.kernels import Indices, Kernel, Scratch
+from starwell.stack.ledger import Entry, State, pack, unpack
+from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
+from starwell.stack.sums import Accumulators, mask_pixels
+from starwell.stack.trails import Trail
+
+NOTHING = np.empty(0, np.int64)
+BAND_ROWS = 64
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a sub: its completed entry, the part of its pixels masked, the trails found."""
+
+    entry: Entry
+    masked_fraction: float
+    trails: tuple[Trail, ...]
+
+
+class RunningStack:
+    """Live-stacks calibrated subs of one sensor, scale and exposure settings.
+
+    size: (height, width) of the reference's sensor frame; the stack is planes.output_size(size). model: the
+    sensor's noise. fwhm_px: of the reference's stars, for star boxes and trail widths, output px. reject
+    False: plain weighted mean. One owner thread calls; it uses `threads` of its own.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        planes: Planes,
+        model: SensorModel,
+        *,
+        kernel: Kernel = Kernel.LANCZOS,
+        fwhm_px: float = 3.0,
+        reject: bool = True,
+        threads: int = 2,
+        band_rows: int = BAND_ROWS,
+    ) -> None:
+        cv2.setNumThreads(1)
+        self.planes = planes
+        self.model = model
+        self.kernel = kernel
+        self.fwhm_px = fwhm_px
+        self.reject = reject
+        self.size = planes.output_size(size)
+        self.sums = Accumulators(planes.channels, self.size)
+        self.scenes: list[Scene] = []
+        self.reference: list[Float32] | None = None
+        self.stacked = 0
+        self._next_survey = 1
+        self._rows = band_rows
+        self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="stack")
+        self.scratch = Scratch()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Run work on the stack's threads; results in the order of the items."""
+        return list(self._pool.map(work, items))
+
+    @property
+    def channels(self) -> range:
+        """Channel numbers."""
+        return range(self.planes.channels)
+
+    def contribution(self, calibrated: Calibrated, entry: Entry) -> Contribution:
+        """This sub's way into the stack."""
+        return Contribution(calibrated, entry, self.planes, self.size, self.kernel, self._rows)
+
+    def add(self, calibrated: Calibrated, entry: Entry) -> Added:
+        """Judge a sub against the mean and stack it; the entry comes back with its masks and scatter."""
+        sub = self.contribution(calibrated, entry)
+        if not self.reject or not self.scenes:
+            unmasked = replace(
+                entry, masks=(pack(NOTHING),) * len(self.channels), scatter=(1.0,) * len(self.channels)
+            )
+            return Added(self.restore(calibrated, unmasked), 0.0, ())
+        judge = self.judge(sub)
+        judge.measure_scatter(partial(self._compared, sub), self.each)
+        self._over_bands(sub, partial(self._judge_band, sub, judge))
+        trails = judge.trails()
+        masks = [judge.masks(channel) for channel in self.channels]
+        for channel in self.channels if trails else ():
+            crossed = self.crossed(sub, channel, trails, masks[channel])
+            self._withdraw(sub, channel, crossed)
+            masks[channel] = np.union1d(masks[channel], crossed)
+        done = replace(entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED)
+        self._counted(sub, masks, 1)
+        return Added(done, sum(m.size for m in masks) / self.sums.count.size, trails)
+
+    def remove(self, calibrated: Calibrated, entry: Entry) -> Entry:
+        """Take a stacked sub out again, exactly; calibrated must be what was added."""
+        return self._replay(calibrated, replace(entry, state=State.REJECTED), -1)
+
+    def restore(self, calibrated: Calibrated, entry: Entry) -> Entry:
+        """Stack a sub with the masks its entry holds, without judging it again."""
+        return self._replay(calibrated, replace(entry, state=State.STACKED), 1)
+
+    def _replay(self, calibrated: Calibrated, entry: Entry, sign: int) -> Entry:
+        """PlanError for an entry without masks: it was never stacked."""
+        if len(entry.masks) != len(self.channels):
+            raise PlanError(f"Sub {entry.number} was never stacked: its ledger entry holds no masks.")
+        sub = self.contribution(calibrated, entry)
+        masks = [unpack(mask) for mask in entry.masks]
+
+        def replay(channel: int, y0: int, y1: int) -> None:
+            band = sub.band(channel, y0, y1, self.scratch)
+            masked = within(masks[channel], y0 * self.size[1], y1 * self.size[1])
+            self.sums.settle(sub, channel, band, masked, self.scratch, sign)
+
+        self._over_bands(sub, replay)
+        self._counted(sub, masks, sign)
+        return entry
+
+    def _over_bands(self, sub: Contribution, work: Callable[[int, int, int], None]) -> None:
+        tasks = [(channel, *band) for band in sub.bands() for channel in self.channels]
+        self.each(lambda task: work(*task), tasks)
+
+    def judge(self, sub: Contribution) -> Judge:
+        """A judge for this sub, with the stack's present scene."""
+        rules = [Rule(self.noise(sub, channel), self.scenes[channel]) for channel in self.channels]
+        return Judge(rules, self.size, self.fwhm_px)
+
+    def noise(self, sub: Contribution, channel: int) -> NoiseMap:
+        """The model variance of this sub's pixels."""
+        of = sub.calibrated
+        return noise_map(self.model, sub.warp, of.flat, of.dark_adu, sub.entry.normalisation, channel)
+
+    def _compared(self, sub: Contribution, channel: int, y0: int, y1: int) -> Compared:
+        return self._beside_mean(sub.band(channel, y0, y1, self.scratch), channel)
+
+    def _beside_mean(self, band: Band, channel: int) -> Compared:
+        """A band of a sub beside the running mean, or beside the fixed one of a second pass."""
+        y0, y1 = band.y0, band.y0 + len(band.y)
+        deviation = self.scratch.take("deviation", band.y.shape)
+        if self.reference is not None:
+            mean, count = self.reference[channel][y0:y1], None
+        else:
+            mean = self.sums.mean_band(channel, y0, y1, self.scratch)
+            count = self.sums.count[channel, y0:y1]
+        np.subtract(band.y, mean, out=deviation)
+        return Compared(deviation, mean, count, band.ok)
+
+    def _judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> None:
+        band = sub.band(channel, y0, y1, self.scratch)
+        masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
+        self.sums.settle(sub, channel, band, masked, self.scratch, 1)
+
+    def crossed(self, sub: Contribution, channel: int, trails: tuple[Trail, ...], masked: Indices) -> Indices:
+        """Output pixels under the trails that this sub has contributed in full: sorted flat indices."""
+        flat = np.unique(np.concatenate([trail.pixels(self.size) for trail in trails]))
+        y, x = np.divmod(flat, self.size[1])
+        first, end = sub.warp.valid(channel, 0, self.size[0])
+        flat = flat[(x >= first[y]) & (x < end[y])]
+        return np.setdiff1d(
+            np.setdiff1d(flat, masked, assume_unique=True), sub.defects[channel], assume_unique=True
+        )
+
+    def _withdraw(self, sub: Contribution, channel: int, flat: Indices) -> None:
+        """Take back what these pixels have added: the same bands again, hence the same numbers."""
+        width = self.size[1]
+
+        def withdraw(rows: tuple[int, int]) -> None:
+            here = within(flat, rows[0] * width, rows[1] * width)
+            if here.size:
+                values = sub.band(channel, *rows, self.scratch).y.reshape(-1)[here]
+                self.sums.change(sub, channel, here + rows[0] * width, values, sub.weight[channel], -1)
+                self.sums.count[channel].reshape(-1)[here + rows[0] * width] -= 1
+
+        self.each(withdraw, sub.bands())
+
+    def _counted(self, sub: Contribution, masks: list[Indices], sign: int) -> None:
+        """What is kept once per sub: rejections, the model variance, now and then the scene."""
+        self.stacked += sign
+        for channel, masked in enumerate(masks):
+            mask_pixels(self.sums.masked[channel], masked, sign)
+            noise = self.noise(sub, channel)
+            weight = sub.weight[channel] / WEIGHT_ONE
+            self.sums.count_noise(channel, noise, weight, sub.warp.covered(channel, CELL), sign)
+        if self.reject and self.reference is None and self.stacked >= self._next_survey:
+            self.survey()
+
+    def survey(self) -> None:
+        """Look at the mean anew: where stars are, how faint the sky is; again when the stack has doubled."""
+        self.scenes = [survey(self.sums.mean(c, 2, self.scratch), self.fwhm_px) for c in self.channels]
+        self._next_survey = 2 * max(self.stacked, 1)
+
+    def fix_reference(self) -> None:
+        """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew."""
+        self.survey()
+        self.reference = [self.sums.mean(c, 1, self.scratch) for c in self.channels]
+        self.sums.clear()
+        self.stacked = 0
+
+    def clear(self) -> None:
+        """Forget every sub, for a new start with a better reference."""
+        self.sums.clear()
+        self.scenes, self.reference = [], None
+        self.stacked, self._next_survey = 0, 1
+
+    def mean(self, channel: int | None = None, *, step: int = 1) -> Float32:
+        """The weighted mean in ADU, H×W or channels×H×W, averaged over step×step px; 0 where there is none."""
+        if channel is not None:
+            return self.sums.mean(channel, step, self.scratch)
+        return np.stack([self.sums.mean(c, step, self.scratch) for c in self.channels])
+
+    def coverage(self, channel: int = 0) -> Mask:
+        """Where the stack has a value."""
+        return self.sums.weight[channel] > 0
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything a checkpoint needs, as named arrays that share memory with the stack."""
+        scenes = {f"star_{c}": s.star for c, s in enumerate(self.scenes)}
+        scenes |= {f"low_{c}": s.low for c, s in enumerate(self.scenes)}
+        counters = np.array([self.stacked, self._next_survey, len(self.scenes)], np.int64)
+        return {**self.sums.arrays(), **scenes, "counters": counters}
+
+    def resume(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over a checkpoint; FileDamaged where it does not fit this stack."""
+        self.sums.restore(arrays)
+        self.stacked, self._next_survey, scenes = (int(n) for n in arrays["counters"])
+        self.scenes = [Scene(arrays[f"star_{c}"].copy(), arrays[f"low_{c}"].copy()) for c in range(scenes)]

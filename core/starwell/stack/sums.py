@@ -1,0 +1,175 @@
+"""The sums a stack consists of, and what is read from them.
+
+Fixed point: the sum is whole multiples of 2^-20 ADU·weight kept in float64, exact below 2^53, that is for
+131,072 saturated subs of weight 1 (docs/decisions/0001-sums-in-whole-float64.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.errors import FileDamaged
+from starwell.frame import Float32, Float64
+from starwell.stack.contribution import VALUE_ONE, WEIGHT_ONE, Band, Contribution
+from starwell.stack.halves import Halves
+from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of, quantise
+from starwell.stack.rejection import CELL, NoiseMap
+
+UNIT = WEIGHT_ONE / VALUE_ONE
+"""Mean in ADU = UNIT · sum / weight."""
+
+STEPS = VALUE_ONE // WEIGHT_ONE
+"""A pixel adds round(y · weight · STEPS)."""
+
+
+class Accumulators:
+    """Per channel (C, H, W): sum float64, weight int32 (2^-16), count uint16, masked uint8.
+
+    weight > 0 is where the stack has a value; count leaves out the faint votes of repaired pixels; masked
+    counts rejected pixels and stops at 255. model: per 16×16 px cell the sums of w²·slope, w²·start,
+    w²·least and w, from which the model variance is derived when it is asked for.
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int]) -> None:
+        shape = (channels, *size)
+        self.size = size
+        self.sum = np.zeros(shape, np.float64)
+        self.weight = np.zeros(shape, np.int32)
+        self.count = np.zeros(shape, np.uint16)
+        self.masked = np.zeros(shape, np.uint8)
+        self.halves = Halves(channels, size)
+        self.model = np.zeros((channels, 4, -(-size[0] // CELL), -(-size[1] // CELL)))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything, by name, without a copy."""
+        return {
+            "sum": self.sum,
+            "weight": self.weight,
+            "count": self.count,
+            "masked": self.masked,
+            "odd_sum": self.halves.total,
+            "odd_weight": self.halves.weight,
+            "model": self.model,
+        }
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over arrays as `arrays()` gave them; FileDamaged where one is missing or of another shape."""
+        for name, mine in self.arrays().items():
+            theirs = arrays.get(name)
+            if theirs is None or theirs.shape != mine.shape or theirs.dtype != mine.dtype:
+                raise FileDamaged(
+                    f"The checkpoint's '{name}' does not fit this stack: it is missing or of another size. "
+                    "Stack the subs again."
+                )
+            mine[...] = theirs
+
+    def clear(self) -> None:
+        """Back to an empty stack."""
+        for array in self.arrays().values():
+            array[...] = 0
+
+    def band(self, channel: int, y0: int, y1: int) -> Sums:
+        """The sums of these rows, to be added to."""
+        rows = np.s_[channel, y0:y1]
+        return Sums(self.sum[rows], self.weight[rows], self.count[rows])
+
+    def settle(
+        self, sub: Contribution, channel: int, band: Band, masked: Indices, scratch: Scratch, sign: int
+    ) -> None:
+        """Add a band's pixels (or take them out): masked ones not at all, repaired ones faintly."""
+        y0, y, ok, faint = band
+        ok.reshape(-1)[masked] = 0
+        weight, q = sub.weight[channel], scratch.take("q", y.shape)
+        quantise(y, weight * STEPS, q)
+        accumulate(q, ok, weight, self.band(channel, y0, y0 + len(y)), scratch, sign=sign)
+        if sub.odd:
+            self.halves.add(channel, y0, q, ok, weight, sign=sign)
+        faint_y = y.reshape(-1)[faint]
+        self.change(sub, channel, faint + y0 * y.shape[1], faint_y, sub.faint[channel], sign)
+
+    def change(
+        self, sub: Contribution, channel: int, flat: Indices, y: Float32, weight: int, sign: int
+    ) -> None:
+        """Add single output pixels to sum and weight, or take them out; no index may repeat."""
+        q = sign * np.rint(y * np.float32(weight * STEPS)).astype(np.float64)
+        self.sum[channel].reshape(-1)[flat] += q
+        self.weight[channel].reshape(-1)[flat] += sign * weight
+        if sub.odd:
+            self.halves.change(channel, flat, q, sign * weight, self.size[1])
+
+    def mean_band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Float32:
+        """Mean in ADU of these rows in scratch, not a number where there is none."""
+        sums = self.band(channel, y0, y1)
+        out = scratch.take("mean", sums.total.shape)
+        mean_of(sums.total, sums.weight, UNIT, out, scratch.take("divisor", out.shape))
+        return out
+
+    def mean(self, channel: int, step: int, scratch: Scratch) -> Float32:
+        """Mean in ADU averaged over step×step px by weight, 0 where there is none."""
+        height, width = (n // step for n in self.size)
+        out = np.zeros((height, width), np.float32)
+        tall = max(1, 64 // step)
+        for y0 in range(0, height, tall):
+            y1 = min(y0 + tall, height)
+            if step == 1:
+                np.nan_to_num(self.mean_band(channel, y0, y1, scratch), copy=False)
+                out[y0:y1] = scratch.take("mean", (y1 - y0, width))
+                continue
+            sums = self.band(channel, y0 * step, y1 * step)
+            shape = (width, y1 - y0)
+            total, weight = (
+                cv2.resize(
+                    np.ascontiguousarray(v[:, : width * step], np.float32),
+                    shape,
+                    interpolation=cv2.INTER_AREA,
+                )
+                for v in (sums.total, sums.weight)
+            )
+            np.divide(total * np.float32(UNIT), weight, out=out[y0:y1], where=weight > 0)
+        return out
+
+    def count_noise(
+        self, channel: int, noise: NoiseMap, weight: float, covered: NDArray[np.bool_], sign: int
+    ) -> None:
+        """Add a sub to (or take it out of) the model variance, on the cells it covers."""
+        terms = (noise.slope * weight**2, noise.start * weight**2, noise.least * weight**2, weight)
+        for total, term in zip(self.model[channel], terms, strict=True):
+            total += sign * term * covered
+
+    def variance(self, channel: int) -> Float32:
+        """Model variance of the weighted mean in ADU², not counting what interpolation smoothed away.
+
+        Var = (sum of w²·Var_i)/(sum of w)² with the flat in Var_i: per cell v = (sum w²Var_i)/(sum w) at the
+        pixel's own mean, then v/W with the pixel's own weight. Infinite where there is no weight.
+        """
+        slope, start, least, weight = self.model[channel]
+        some = np.maximum(weight, 1 / WEIGHT_ONE)
+        slope, start, least = (_spread(v / some, self.size) for v in (slope, start, least))
+        scratch = Scratch()
+        out = self.mean(channel, 1, scratch)
+        np.maximum(slope * out + start, least, out=out)
+        w = self.weight[channel]
+        np.divide(out * np.float32(WEIGHT_ONE), w, out=out, where=w > 0)
+        out[w <= 0] = np.inf
+        return out
+
+    def noise(self, channel: int) -> dict[int, float]:
+        """Half-stack noise of the channel in ADU by block size (px)."""
+        return self.halves.noise(channel, self.sum[channel], self.weight[channel], UNIT)
+
+
+def mask_pixels(masked: NDArray[np.uint8], flat: Indices, sign: int) -> None:
+    """Count rejections at flat indices; a count of 255 stays."""
+    values = masked.reshape(-1)[flat]
+    masked.reshape(-1)[flat] = np.where(values < 255, values + np.uint8(sign % 256), values)
+
+
+def _spread(cells: Float64, size: tuple[int, int]) -> Float32:
+    """Cells to full size, nearest."""
+    full = np.repeat(np.repeat(cells.astype(np.float32), CELL, axis=0), CELL, axis=1)
+    return full[: size[0], : size[1]]

@@ -1,0 +1,323 @@
+"""Where every pixel of a sub goes: one interpolation from calibrated sensor pixels to the stack's grid.
+
+Each plane of the sensor is a regular grid, so it is warped straight onto the output: plane <- sub sensor <-
+reference sensor <- output is one affine map. Quarter turns and flips are exact views; what is left of an
+equatorial mount's rotation is small, and then a warp is a horizontal and a vertical one-dimensional pass.
+Field rotation and changes of scale go through cv2.warpAffine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.align.transform import Transform
+from starwell.errors import PlanError
+from starwell.frame import Float32, Mask, Plane, Planes
+from starwell.stack.kernels import (
+    PHASE_ERROR_PX,
+    Indices,
+    Kernel,
+    Line,
+    Scratch,
+    Taps,
+    flat_true,
+    horizontal,
+    strip_length,
+    taps,
+    vertical,
+)
+
+SMALL_SLOPE = math.sin(math.radians(1.0))
+"""Beyond this rotation a strip would be less than a pixel high."""
+
+SMALL_STRETCH = 3e-4
+"""Beyond this change of scale a block would be too short to be worth two passes."""
+
+RINGING = 0.3
+"""An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
+
+Spans = NDArray[np.int64]
+
+
+def kernel_for(planes: Planes, fwhm_px: float, wanted: Kernel = Kernel.LANCZOS) -> Kernel:
+    """The kernel that does not ring: a colour plane samples every 2 px, too coarse for stars under 4 px."""
+    coarse = any(plane.step > planes.output_step or plane.step > 1 for plane in planes.planes)
+    return Kernel.LINEAR if coarse and fwhm_px < 4.0 else wanted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Route:
+    """One plane's way: X = a·x + b·y + tx, Y = c·x + d·y + ty from output px to px of the turned plane."""
+
+    plane: Plane
+    transposed: bool
+    flip_x: bool
+    flip_y: bool
+    size: tuple[int, int]
+    to_plane: Transform
+    per_plane_px: int
+    strips: bool
+
+    def view(self, plane_pixels: Float32) -> Float32:
+        """The plane turned and flipped, without a copy."""
+        turned = plane_pixels.T if self.transposed else plane_pixels
+        return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+
+def _route(plane: Plane, size: tuple[int, int], to_sub: Transform, output_step: int) -> _Route:
+    """Fold quarter turns and flips into the view so that what remains is near the identity."""
+    to_plane = Transform(1 / plane.step, 0, -plane.x0 / plane.step, 0, 1 / plane.step, -plane.y0 / plane.step)
+    m = (to_plane @ to_sub).matrix
+    height, width = size
+    transposed = abs(m[0, 1]) > abs(m[0, 0])
+    if transposed:
+        m, (height, width) = m[::-1].copy(), (width, height)
+    flip_x, flip_y = bool(m[0, 0] < 0), bool(m[1, 1] < 0)
+    if flip_x:
+        m[0] = -m[0] + (0, 0, width - 1)
+    if flip_y:
+        m[1] = -m[1] + (0, 0, height - 1)
+    ratio = plane.step // output_step
+    (a, b, _), (c, d, _) = m * ratio
+    near = max(abs(b), abs(c)) <= SMALL_SLOPE and max(abs(a - b * c / d - 1), abs(d - 1)) <= SMALL_STRETCH
+    turned = Transform.from_matrix(m)
+    return _Route(plane, transposed, flip_x, flip_y, (height, width), turned, ratio, near and ratio >= 1)
+
+
+class Warp:
+    """One sub's warp onto the stack.
+
+    transform takes sub sensor px to reference sensor px; size and output_size are (height, width). Output
+    pixel o sits at reference sensor coordinate step·o + (step - 1)/2. PlanError for a transform that
+    collapses the field.
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        planes: Planes,
+        size: tuple[int, int],
+        output_size: tuple[int, int],
+        kernel: Kernel,
+    ) -> None:
+        if not 1e-3 < transform.scale < 1e3:
+            raise PlanError(
+                f"A transform of scale {transform.scale:.3g} cannot be a registration; align again."
+            )
+        step = planes.output_step
+        offset = (step - 1) / 2
+        self.to_sub = transform.inverse() @ Transform(step, 0, offset, 0, step, offset)
+        self.to_output = self.to_sub.inverse()
+        self.planes = planes
+        self.output_size = output_size
+        self.kernel = kernel
+        self._routes: dict[int, list[_Route]] = {c: [] for c in range(planes.channels)}
+        for plane in planes.planes:
+            plane_size = tuple(
+                -((start - n) // plane.step) for n, start in zip(size, (plane.y0, plane.x0), strict=True)
+            )
+            route = _route(plane, (plane_size[0], plane_size[1]), self.to_sub, step)
+            self._routes[plane.channel].append(route)
+        self._spans = {c: self._span(routes) for c, routes in self._routes.items()}
+
+    def _span(self, routes: list[_Route]) -> tuple[Spans, Spans]:
+        """Per output row the half-open range of x whose neighbours all lie on the sensor."""
+        height, width = self.output_size
+        y = np.arange(height, dtype=np.float64)
+        low, high = np.zeros(height), np.full(height, width - 1.0)
+        for route in routes:
+            t = route.to_plane
+            for slope, start, n in (
+                (t.a, t.b * y + t.tx, route.size[1]),
+                (t.c, t.d * y + t.ty, route.size[0]),
+            ):
+                _narrow(low, high, slope, start, n, _margin(route, width))
+        first = np.ceil(low).astype(np.int64)
+        return first, np.maximum(np.floor(high).astype(np.int64) + 1, first)
+
+    def tallest(self, rows: int) -> int:
+        """How many rows (at most `rows`) a band may have before a change of scale shifts the phase in it."""
+        routes = [r for routes in self._routes.values() for r in routes if r.strips]
+        return min((strip_length(r.to_plane.d * r.per_plane_px - 1, rows) for r in routes), default=rows)
+
+    def valid(self, channel: int, y0: int, y1: int) -> tuple[Spans, Spans]:
+        """First and end column of the pixels of rows y0 … y1 that this sub covers."""
+        first, end = self._spans[channel]
+        return first[y0:y1], end[y0:y1]
+
+    def covered(self, channel: int, cell: int) -> Mask:
+        """Whether the middle of each cell×cell px of the output is covered."""
+        first, end = self._spans[channel]
+        y, x = (np.minimum(cell * np.arange(-(-n // cell)) + cell // 2, n - 1) for n in self.output_size)
+        covered: Mask = (x >= first[y][:, None]) & (x < end[y][:, None])
+        return covered
+
+    def band(self, pixels: Float32, channel: int, y0: int, y1: int, scratch: Scratch) -> Float32:
+        """Output rows y0 … y1 of a channel, (y1 - y0, width), in scratch until the next call.
+
+        pixels: H×W mosaic or 3×H×W, free of not-a-number. Pixels outside `valid` hold anything finite.
+        Several planes of a channel (the two greens) are averaged.
+        """
+        routes = self._routes[channel]
+        total = self._plane(pixels, routes[0], y0, y1, scratch, "plane")
+        for route in routes[1:]:
+            np.add(total, self._plane(pixels, route, y0, y1, scratch, "next plane"), out=total)
+        if len(routes) > 1:
+            np.multiply(total, np.float32(1 / len(routes)), out=total)
+        return total
+
+    def _plane(
+        self, pixels: Float32, route: _Route, y0: int, y1: int, scratch: Scratch, name: str
+    ) -> Float32:
+        view = route.view(self.planes.view(pixels, route.plane))
+        width = self.output_size[1]
+        if route.strips:
+            tables = taps(self.kernel, route.per_plane_px), taps(self.kernel)
+            out = _strips(view, route, (y0, y1), width, tables, scratch, name)
+        else:
+            out = scratch.take(name, (y1 - y0, width))
+            _affine(view, route, y0, out, self.kernel)
+        if self.kernel is not Kernel.LINEAR:
+            _clamp_ringing(view, route, y0, out)
+        return out
+
+    def near(self, channel: int, xy: NDArray[np.int64]) -> Indices:
+        """Flat output pixels that lean on these sensor pixels: the 2×2 plane px cell each one falls in."""
+        found = [np.empty(0, np.int64)]
+        height, width = self.output_size
+        for route in self._routes[channel]:
+            plane = route.plane
+            mine = ((xy - (plane.x0, plane.y0)) % plane.step == 0).all(axis=1)
+            spot = np.floor(self.to_output.apply(xy[mine])).astype(np.int64)
+            reach = range(1 - route.per_plane_px, 1 + route.per_plane_px)
+            for dx in reach:
+                for dy in reach:
+                    x, y = spot[:, 0] + dx, spot[:, 1] + dy
+                    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+                    found.append((y * width + x)[inside])
+        return np.unique(np.concatenate(found))
+
+
+def _margin(route: _Route, width: int) -> float:
+    """Strips share phases, so a pixel nearer to the sensor's edge than the error may fall off it."""
+    t = route.to_plane
+    exact = not route.strips or max(abs(t.b), abs(t.c), abs(t.a * route.per_plane_px - 1)) * width < 1e-6
+    return -1e-6 if exact else 2 * PHASE_ERROR_PX
+
+
+def _narrow(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    slope: float,
+    start: NDArray[np.float64],
+    n: int,
+    margin: float,
+) -> None:
+    """Keep the x with margin <= slope·x + start <= n - 1 - margin."""
+    a, b = margin - start, n - 1 - margin - start
+    if abs(slope) < 1e-12:
+        high[(a > 0) | (b < 0)] = -1.0
+        return
+    ends = np.sort(np.stack([a, b]) / slope, axis=0)
+    np.maximum(low, ends[0], out=low)
+    np.minimum(high, ends[1], out=high)
+
+
+def _strips(
+    view: Float32,
+    route: _Route,
+    rows: tuple[int, int],
+    width: int,
+    tables: tuple[Taps, Taps],
+    scratch: Scratch,
+    name: str,
+) -> Float32:
+    """Two one-dimensional passes.
+
+    With X = a·x + b·y + tx and Y = c·x + d·y + ty: mid(x, v) = plane(X at the y where Y = v, v), that is
+    X = (a - bc/d)·x + (b/d)·v + tx - b·ty/d; then out(x, y) = mid(x, Y). Where the output is twice as fine
+    as the plane, rows are spread with zeros in between and output rows of one parity form a pass.
+    """
+    t, ratio, (across, along) = route.to_plane, route.per_plane_px, tables
+    y0, y1 = rows
+    pad, n = 6, -((y0 - y1) // ratio)
+    edges = [t.c * x + t.d * y + t.ty for x in (0, width - 1) for y in (y0, y1)]
+    top = min(max(math.floor(min(edges)) - along.before - 1, 0), len(view))
+    end = max(min(math.ceil(max(edges)) + along.after + 2, len(view)), top)
+    mid = scratch.take("mid", (end - top, width + 2 * pad))
+    spread = scratch.take(name, ((n + 2 * pad) * ratio, width))
+    if end > top:
+        line = Line(ratio * (t.a - t.b * t.c / t.d), ratio * t.b / t.d, ratio * (t.tx - t.b * t.ty / t.d))
+        horizontal(_rows(view, top, end, ratio, scratch), top, line, across, mid, pad)
+        for parity in range(ratio):
+            step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
+            vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad)
+    return spread[pad * ratio : pad * ratio + y1 - y0]
+
+
+def _rows(view: Float32, top: int, end: int, ratio: int, scratch: Scratch) -> Float32:
+    """Rows as OpenCV can read them: contiguous, and with zeros between the pixels of a coarse plane."""
+    rows = view[top:end]
+    if ratio == 1 and rows.strides[1] == rows.itemsize and rows.strides[0] > 0:
+        return rows
+    copy = scratch.take(f"rows x{ratio}", (end - top, ratio * view.shape[1]))
+    copy[:, ::ratio] = rows
+    return copy[:, : ratio * (view.shape[1] - 1) + 1]
+
+
+_CV_FLAGS = {
+    Kernel.LANCZOS: cv2.INTER_LANCZOS4,
+    Kernel.CUBIC: cv2.INTER_CUBIC,
+    Kernel.LINEAR: cv2.INTER_LINEAR,
+}
+
+
+def _affine(view: Float32, route: _Route, y0: int, out: Float32, kernel: Kernel) -> None:
+    """Any affine map, tile by tile so that only the part of the plane a tile needs is touched."""
+    tile, reach = 512, 5
+    t = route.to_plane
+    for x0 in range(0, out.shape[1], tile):
+        part = out[:, x0 : x0 + tile]
+        x = np.array([x0, x0 + part.shape[1] - 1] * 2)
+        y = np.array([y0] * 2 + [y0 + len(part) - 1] * 2)
+        corners = t.apply(np.stack([x, y], axis=1))
+        low = np.clip(np.floor(corners.min(axis=0)).astype(int) - reach, 0, None)
+        high = np.ceil(corners.max(axis=0)).astype(int) + reach + 1
+        source = view[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+        if not source.size:
+            continue
+        matrix = t.matrix
+        matrix[:, 2] += matrix[:, :2] @ (x0, y0) - low
+        part[:] = cv2.warpAffine(
+            np.ascontiguousarray(source),
+            matrix,
+            (part.shape[1], len(part)),
+            flags=_CV_FLAGS[kernel] | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+
+def _clamp_ringing(view: Float32, route: _Route, y0: int, out: Float32) -> None:
+    """Lift the dark rings of the negative taps beside hard edges: saturated stars, glitches.
+
+    v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the band's
+    sky are looked at: noise and the peaks of faint stars keep their linear interpolation.
+    """
+    sample = out[:: max(1, len(out) // 8), ::16]
+    sky = float(np.median(sample))
+    sigma = 1.4826 * float(np.median(np.abs(sample - sky)))
+    dark = flat_true(out < np.float32(sky - 6 * sigma))
+    if not dark.size:
+        return
+    y, x = np.divmod(dark, out.shape[1])
+    at = np.floor(route.to_plane.apply(np.stack([x, y + y0], axis=1))).astype(np.int64)
+    left, top = (np.clip(at[:, k], 0, n - 2) for k, n in ((0, view.shape[1]), (1, view.shape[0])))
+    inner = np.stack([view[top + j, left + i] for i in (0, 1) for j in (0, 1)])
+    floor, ceiling = inner.min(axis=0), inner.max(axis=0)
+    values = out[y, x]
+    out[y, x] = np.where(values < floor - RINGING * (ceiling - floor), floor, values)
