@@ -48,7 +48,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in _NO_ROOM or error.errno is None:  # numpy gives no errno where a write falls short
             raise DiskFull(
                 f"There is no room left to write {path}; nothing was written. Free some space and try again."
             ) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-import sys
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -25,6 +25,9 @@ from starwell.files.scale import to_adu
 from starwell.frame import Pixels
 
 _DTYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+_PIECE = 1 << 17
+_ONE_READER = threading.Lock()  # the warnings filter belongs to all threads
+_MOST_BYTES = 1 << 40
 _ASTROPY_FAULTS = (
     ArithmeticError,
     AttributeError,
@@ -77,10 +80,10 @@ def walk(stream: BinaryIO, source: str, after: Hdu | None = None) -> Iterator[Hd
 def _hdu(index: int, header: Header, start: int) -> Hdu:
     axes = [header.count(f"NAXIS{n + 1}") for n in range(header.count("NAXIS"))]
     bitpix = header.count("BITPIX")
-    if bitpix not in _DTYPES or any(axis < 0 for axis in axes):
-        raise ValueError(f"BITPIX = {bitpix}, axes {axes}")
     values = math.prod(axes) if axes else 0
     length = abs(bitpix) // 8 * header.count("GCOUNT", 1) * (header.count("PCOUNT") + values)
+    if bitpix not in _DTYPES or any(axis < 0 for axis in axes) or not 0 <= length < _MOST_BYTES:
+        raise ValueError(f"BITPIX = {bitpix}, axes {axes}")
     compressed = header.values.get("ZIMAGE") is True
     if compressed:
         axes = [header.count(f"ZNAXIS{n + 1}") for n in range(header.count("ZNAXIS"))]
@@ -126,48 +129,65 @@ def pixels(stream: BinaryIO, hdu: Hdu, source: str) -> tuple[Pixels, tuple[str, 
 
 def _plain(stream: BinaryIO, hdu: Hdu, shape: tuple[int, ...], source: str) -> Pixels:
     values = hdu.header.values
-    dtype = np.dtype(_DTYPES[values["BITPIX"]])
-    try:
-        array = np.empty(shape, dtype)
-    except (MemoryError, ValueError) as error:
-        raise FileDamaged(
-            f"{source}: the header promises {_times(shape)} pixels: too many to be true."
-        ) from error
-    _fill(stream, hdu.start, array, source)
-    if sys.byteorder == "little":
-        array.byteswap(inplace=True)
+    code = _DTYPES[values["BITPIX"]]
     scale, zero = values.get("BSCALE", 1), values.get("BZERO", 0)
     if not all(isinstance(number, int | float) for number in (scale, zero)):
         raise FileDamaged(f"{source}: BSCALE = {scale!r}, BZERO = {zero!r} are not numbers.")
-    blank = values.get("BLANK") if dtype.kind in "iu" else None
+    stored, native, sign_bit = _types(code, scale, zero)
+    try:
+        array = np.empty(shape, native)
+    except (MemoryError, ValueError) as error:
+        raise FileDamaged(
+            f"{source}: {_times(shape)} pixels, as the header says, are too many to be true."
+        ) from error
+    _fill(stream, hdu.start, array.reshape(-1).view(stored.newbyteorder("=")), stored, sign_bit, source)
+    if sign_bit:
+        return array
+    blank = values.get("BLANK") if array.dtype.kind in "iu" else None
     return _scaled(array, scale, zero, blank if isinstance(blank, int) else None)
 
 
-def _fill(stream: BinaryIO, start: int, array: Pixels, source: str) -> None:
+def _types(code: str, scale: float, zero: float) -> tuple[np.dtype[Any], np.dtype[Any], int]:
+    """How values are stored, how they are handed on, and the bit to turn where BZERO moves but the sign."""
+    bits = 8 * int(code[1])
+    sign_bit = 1 << (bits - 1)
+    if scale == 1 and code[0] == "i" and zero == sign_bit:
+        return np.dtype(f">u{code[1]}"), np.dtype(f"u{code[1]}"), sign_bit
+    if scale == 1 and code == "u1" and zero == -sign_bit:
+        return np.dtype("u1"), np.dtype("i1"), sign_bit
+    return np.dtype(f">{code}"), np.dtype(code), 0
+
+
+def _fill(
+    stream: BinaryIO, start: int, flat: Pixels, stored: np.dtype[Any], sign_bit: int, source: str
+) -> None:
+    """Reads the values in pieces that stay in the cache while they are turned into this machine's order."""
     stream.seek(start)
-    rest = memoryview(array.reshape(-1).view(np.uint8).data)
-    while len(rest):
-        count = stream.readinto(rest)  # type: ignore[attr-defined]
-        if not count:
-            held = 100 * (array.nbytes - len(rest)) // array.nbytes
-            raise FileDamaged(f"{source} is cut off: only {held} % of its pixels are there. Copy it again.")
-        rest = rest[count:]
+    piece = np.empty(min(_PIECE, flat.size), stored)
+    for first in range(0, flat.size, _PIECE):
+        out = flat[first : first + _PIECE]
+        part = piece[: out.size]
+        rest = memoryview(part.view(np.uint8).data)
+        while len(rest):
+            count = stream.readinto(rest)  # type: ignore[attr-defined]
+            if not count:
+                held = 100 * ((first + out.size) * stored.itemsize - len(rest)) // flat.nbytes
+                raise FileDamaged(
+                    f"{source} is cut off: only {held} % of its pixels are there. Copy it again."
+                )
+            rest = rest[count:]
+        if sign_bit:
+            np.bitwise_xor(part, stored.type(sign_bit), out=out)
+        else:
+            out[...] = part
 
 
 def _scaled(array: Pixels, scale: float, zero: float, blank: int | None) -> Pixels:
-    bits = 8 * array.dtype.itemsize
-    if scale == 1 and array.dtype.kind == "i" and zero == 1 << (bits - 1):
-        unsigned = array.view(array.dtype.str.replace("i", "u"))
-        unsigned ^= unsigned.dtype.type(1 << (bits - 1))
-        return unsigned
-    if scale == 1 and array.dtype.kind == "u" and zero == -128:
-        array ^= np.uint8(128)
-        return array.view(np.int8)
     if scale == 1 and zero == 0 and not blank:
         return array
     empty = array == blank if blank else None
     if array.dtype.kind != "f":
-        array = array.astype(np.float64 if bits > 16 else np.float32)
+        array = array.astype(np.float64 if array.dtype.itemsize > 2 else np.float32)
     array *= array.dtype.type(scale)
     array += array.dtype.type(zero)
     if empty is not None:
@@ -185,7 +205,7 @@ def _through_astropy(stream: BinaryIO, index: int, source: str) -> tuple[Pixels,
 @contextmanager
 def _astropy(source: str) -> Iterator[list[Any]]:
     """Translates astropy's errors into FileDamaged, and gathers what it warns of."""
-    with warnings.catch_warnings(record=True) as said:
+    with _ONE_READER, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
             yield said

@@ -72,18 +72,20 @@ def parse(raw: bytes) -> Header:
         flags.append(NOT_ASCII)
     clean = raw.translate(_CLEAN).decode("ascii")
     lines = [_indicated(clean[start : start + _CARD].ljust(_CARD)) for start in range(0, len(clean), _CARD)]
-    return _collect(fits.Header.fromstring("".join(lines)).cards, flags)
+    return _collect(fits.Header.fromstring("".join(lines)).cards, lines, flags)
 
 
 def _indicated(line: str) -> str:
-    """The card with a blank after the equals sign where a keyword is followed by one, as astropy needs it."""
+    """The card as astropy takes it: a blank behind the equals sign, nothing where no value is indicated."""
+    if line.startswith((*_TEXT, "CONTINUE", "HIERARCH")):
+        return line
     equals = line.find("=")
-    if 0 < equals <= 8 and line[equals + 1 :][:1] != " " and not line.startswith(_TEXT):
-        return f"{line[:equals]}= {line[equals + 1 : _CARD - 1]}"
-    return line
+    if not 0 < equals <= 8:
+        return " " * _CARD
+    return line if line[equals + 1] == " " else f"{line[:equals]}= {line[equals + 1 : _CARD - 1]}"
 
 
-def _collect(cards: Any, flags: list[str]) -> Header:
+def _collect(cards: Any, lines: list[str], flags: list[str]) -> Header:
     values: dict[str, Any] = {}
     comments: dict[str, str] = {}
     for card in cards:
@@ -92,18 +94,20 @@ def _collect(cards: Any, flags: list[str]) -> Header:
             value, comment = card.value, card.comment
         except VerifyError:
             flags.append(f"keyword {keyword} is not written as FITS wants it")
-            value, comment = _salvaged(card.image), ""
+            value, comment = _salvaged(keyword, lines), ""
         if keyword in _TEXT:
             values[keyword] = f"{values[keyword]}\n{value}" if keyword in values else str(value)
         elif keyword in values:
-            if values[keyword] != (value.strip() if isinstance(value, str) else value):
+            if values[keyword] != value:
                 flags.append(f"keyword {keyword} stands twice: the first is used")
         elif keyword and not isinstance(value, fits.card.Undefined):
-            values[keyword] = value.strip() if isinstance(value, str) else value
+            values[keyword] = value
             comments[keyword] = comment
     return Header(values, comments, tuple(dict.fromkeys(flags)))
 
 
-def _salvaged(line: str) -> str:
+def _salvaged(keyword: str, lines: list[str]) -> str:
     """The text between the equals sign and the comment of a card that breaks the rules."""
-    return line.partition("=")[2].partition(" /")[0].strip(" '")
+    parts = (line.partition("=") for line in lines)
+    text = next((text for name, _, text in parts if name.strip().upper() == keyword), "")
+    return text.partition(" /")[0].strip(" '")

@@ -61,10 +61,10 @@ def write_tiff16(path: Path | str, pixels: Pixels, *, overwrite: bool = False) -
 
 def write_png(path: Path | str, pixels: Pixels, *, overwrite: bool = False) -> None:
     """uint8 or uint16, H×W or H×W×3 (RGB), as PNG."""
-    colours = pixels[..., ::-1] if pixels.ndim == 3 else pixels
-    written, content = cv2.imencode(".png", np.ascontiguousarray(colours))
-    if not written:
+    if pixels.dtype not in (np.uint8, np.uint16) or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise StorageError(f"{path} cannot be written: PNG takes no {pixels.dtype} of shape {pixels.shape}.")
+    colours = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    _, content = cv2.imencode(".png", np.ascontiguousarray(colours))
     with replacing(Path(path), overwrite=overwrite) as stream:
         stream.write(content.data)
 
@@ -124,7 +124,10 @@ def _is_whole_png(content: bytes) -> bool:
 
 
 def _through_opencv(content: bytes, path: Path) -> Pixels:
-    array: Pixels | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        array: Pixels | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        array = None
     if array is None:
         raise FileDamaged(
             f"{path}: the pixels cannot be read. Copy it again, or save it without compression."
