@@ -39,30 +39,6 @@ class Background:
         lower = m[:, jy, ix] * (1 - wx) + m[:, jy, jx] * wx
         return upper * (1 - wy) + lower * wy
 
-    def spread(self, weights: ArrayLike, factor: int, size: tuple[int, int]) -> Float32:
-        """The weighted sum of the channels over a frame binned by factor, of this height and width."""
-        mesh = np.tensordot(np.asarray(weights, np.float64), self.mesh_adu, axes=1)
-        mesh = _with_margin(_with_margin(mesh).T).T.astype(np.float32)
-        (x0, dx), (y0, dy) = (_margin_grid(nodes) for nodes in (self.x, self.y))
-        half = (factor - 1) / 2
-        to_mesh = np.array([[factor / dx, 0, (half - x0) / dx], [0, factor / dy, (half - y0) / dy]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(  # type: ignore[no-any-return]
-            mesh, to_mesh, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
-
-
-def _with_margin(mesh: Float64) -> Float64:
-    """One more row above and below, on the line through the two outermost; a lone row is repeated."""
-    inner = min(1, len(mesh) - 1)
-    return np.vstack([2 * mesh[0] - mesh[inner], mesh, 2 * mesh[-1] - mesh[-1 - inner]])
-
-
-def _margin_grid(nodes: Float64) -> tuple[float, float]:
-    """Place of the first margin node, and the distance between nodes."""
-    apart = float(nodes[1] - nodes[0]) if len(nodes) > 1 else 1.0
-    return float(nodes[0]) - apart, apart
-
 
 def _cell(nodes: Float64, at: Float64) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Float64]:
     """Index of the node to the left, and the fraction of the way to the next (beyond 0..1 outside)."""
@@ -109,9 +85,15 @@ def bin_by(plane: Pixels, factor: int) -> Float32:
     return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
 
 
+def all_finite(plane: Float32) -> bool:
+    """Whether every sample is a number; by the sum, which is one only then, and quick."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.isfinite(plane.sum()))
+
+
 def _mesh(plane: Float32, nx: int, ny: int) -> tuple[Float64, float]:
     mask: Mask | None = None
-    if not np.isfinite(plane.sum(dtype=np.float64)):
+    if not all_finite(plane):
         mask = ~np.isfinite(plane)
         if mask.all():
             return np.zeros((ny, nx)), 0.0

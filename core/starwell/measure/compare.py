@@ -49,11 +49,25 @@ def transparency(
         return expected, math.inf
     flux, known = stars.flux_adu[mine], reference.flux_adu[theirs]
     ratio = flux / known
-    spread = np.hypot(stars.flux_error_adu[mine] / flux, reference.flux_error_adu[theirs] / known)
-    worth = 1 / np.maximum(spread, 1e-6) ** 2
+    spread = np.maximum(
+        _relative_error(stars.flux_error_adu[mine], reference.flux_error_adu[theirs], flux, known), 1e-6
+    )
+    worth = 1 / spread**2
     middle = _weighted_median(ratio, worth)
-    excess = max(1.0, 1.4826 * float(np.median(np.abs(ratio / middle - 1) / np.maximum(spread, 1e-6))))
+    excess = max(1.0, 1.4826 * float(np.median(np.abs(ratio / middle - 1) / spread)))
     return middle, middle * excess * _MEDIAN_EFFICIENCY / math.sqrt(float(worth.sum()))
+
+
+def _relative_error(error: Float64, known_error: Float64, flux: Float64, known: Float64) -> Float64:
+    """Of each star's ratio, relative to its best brightness from both subs.
+
+    The best brightness knows nothing of the ratio; either flux alone would give weight to stars whose noise
+    went its way, and bias the median by 0.5 % for 20 stars of SNR 20.
+    """
+    level = float(np.median(flux / known))
+    mine, theirs = np.maximum(error / level, 1e-9), np.maximum(known_error, 1e-9)
+    best = (flux / level / mine**2 + known / theirs**2) / (1 / mine**2 + 1 / theirs**2)
+    return np.hypot(mine, theirs) / best  # type: ignore[no-any-return]
 
 
 def _weighted_median(values: Float64, weights: Float64) -> float:

@@ -1,4 +1,4 @@
-"""What stars are sought and measured on: the sky-subtracted luminance of mono, mosaic and 3-plane subs."""
+"""What stars are sought and measured on: the luminance of mono, mosaic and 3-plane subs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell.frame import Float32, Float64, Pixels, Planes
-from starwell.measure.background import Background, bin_by
+from starwell.measure.background import Background, all_finite, bin_by
 
 Index = NDArray[np.intp]
 
@@ -22,7 +22,7 @@ TENT_VARIANCE_PX2 = 0.5
 class Luminance:
     """A sub seen without colour, at one scale.
 
-    factor: sensor px per px of this view. plane (h, w) is the binned, sky-subtracted luminance, or None at
+    factor: sensor px per px of this view. plane (h, w) is the binned luminance, sky included, or None at
     factor 1, where patches are cut from the pixels themselves: a mosaic is smoothed there with a 1-2-1 tent,
     which gives every colour the same kernel about its own place, so that no centroid depends on colour.
     """
@@ -53,19 +53,20 @@ class Luminance:
         return self.raw_patches(x, y, radius)
 
     def raw_patches(self, x: Float64, y: Float64, radius: int) -> Float32:
-        """The same without the tent; samples that are not numbers count as sky."""
+        """The same without the tent, above the sky; samples that are not numbers count as sky."""
         reach = np.arange(-radius, radius + 1)
         rows = np.clip(np.rint(y).astype(np.intp)[:, None] + reach, 0, self.size[0] - 1)[:, :, None]
         columns = np.clip(np.rint(x).astype(np.intp)[:, None] + reach, 0, self.size[1] - 1)[:, None, :]
         if self.plane is not None:
-            cut: Float32 = self.plane[rows, columns]
-            return cut
-        if self.pixels.ndim == 3:
+            light = self.plane[rows, columns]
+            sx, sy = (self.factor * (p + 0.5) - 0.5 for p in (x, y))
+            sky = (self._shares @ self.sky.at(sx, sy))[:, None, None]
+        elif self.pixels.ndim == 3:
             light = self.pixels[:, rows, columns].mean(axis=0)
             sky = self.sky.at(x, y).mean(axis=0)[:, None, None]
         else:
             light, sky = self.pixels[rows, columns], self._sky_of_pixels(x, y, rows, columns)
-        cut = (light - sky).astype(np.float32)
+        cut: Float32 = np.asarray(light - sky, np.float32)
         np.nan_to_num(cut, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return cut
 
@@ -82,18 +83,20 @@ class Luminance:
         return mosaic
 
     def binned(self, factor: int) -> Luminance:
-        """This sub binned further, by `factor` in all; a mosaic's 2×2 cells become super-pixels."""
+        """This sub binned by `factor` in all, sky included; a mosaic's 2×2 cells become super-pixels."""
         if self.plane is not None:
-            step = factor // self.factor
-            return Luminance(self.pixels, self.planes, self.sky, factor, bin_by(self.plane, step))
-        if self.pixels.ndim == 3:
+            plane = bin_by(self.plane, factor // self.factor)
+        elif self.pixels.ndim == 3:
             plane = np.mean([bin_by(p, factor) for p in self.pixels], axis=0, dtype=np.float32)
         else:
             plane = bin_by(self.pixels, factor)
-        share = np.zeros(self.planes.channels)
-        for p in self.planes.planes:
-            share[p.channel] += 1 / len(self.planes.planes)
-        plane -= self.sky.spread(share, factor, plane.shape)
-        if not np.isfinite(plane.sum(dtype=np.float64)):
-            np.nan_to_num(plane, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        if not all_finite(plane):
+            level = float(self._shares @ self.sky.sky_adu)
+            np.nan_to_num(plane, copy=False, nan=level, posinf=level, neginf=level)
         return Luminance(self.pixels, self.planes, self.sky, factor, plane)
+
+    @property
+    def _shares(self) -> Float64:
+        """How much each channel brings to the luminance."""
+        channels = [plane.channel for plane in self.planes.planes]
+        return np.bincount(channels, minlength=self.planes.channels) / len(channels)

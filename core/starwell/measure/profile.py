@@ -19,6 +19,7 @@ _CROP = 8
 _ZOOM = 4
 _FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 _HFR_PER_SIGMA = math.sqrt(2 * math.log(2))
+_COLOUR_WINDOW = 1.8  # a colour sampled every 2 px leans to its samples in a narrower one
 _WIDEST_WINDOW = 2.6  # its aperture of 4 sigma stays inside the cut-out
 _UNDERSAMPLED_FWHM = 2.5  # below it a window on bare samples leans to the pixel centre
 _FLUX_FLOOR = 0.01  # of the flux: what seeing and flats do to every star
@@ -94,13 +95,13 @@ def profiles(view: Luminance, x: Float64, y: Float64, sigma_adu: float, saturati
     cut -= np.median(cut[:, _RING < _R], axis=1)[:, None, None]
     fwhm = _fwhm(cut)
     typical = float(np.median(fwhm))
-    cx, cy, near = _centroids(cut, x, y, typical)
+    cx, cy, near = _centroids(cut, x, y, typical, _COLOUR_WINDOW if view.mosaic else 0.6)
     cut = cut[near]
     fwhm, x, y, cx, cy = (v[near] for v in (fwhm, x, y, cx, cy))
     if len(x) == 0:
         return Profiles.none(view.factor)
     stack, row = _stacked(cut)
-    hfr, _ = sep.flux_radius(stack, cx, cy + row, np.clip(3 * fwhm, 5, _RADIUS - 0.5), 0.5, subpix=5)
+    hfr, _ = sep.flux_radius(stack, cx, cy + row, np.clip(3 * fwhm, 5, _RADIUS - 0.5), 0.5, subpix=2)
     aperture = min(1.5 * typical, _RADIUS - 0.5)
     flux, _, _ = sep.sum_circle(stack, cx, cy + row, np.full(len(x), aperture), subpix=5)
     sky_noise = sigma_adu * math.sqrt(math.pi) * aperture
@@ -144,13 +145,15 @@ def _fwhm(cut: Float32) -> Float64:
     return 2 * np.sqrt(area / math.pi)  # type: ignore[no-any-return]
 
 
-def _centroids(cut: Float32, x: Float64, y: Float64, fwhm: float) -> tuple[Float64, Float64, Mask]:
+def _centroids(
+    cut: Float32, x: Float64, y: Float64, fwhm: float, narrowest: float
+) -> tuple[Float64, Float64, Mask]:
     """Windowed centroids inside the cut-outs, and which of them stayed by their star."""
     stack, row = _stacked(cut)
     if fwhm < _UNDERSAMPLED_FWHM:
         stack = cv2.sepFilter2D(stack, -1, TENT, TENT)
     x0, y0 = (p - np.rint(p) + _RADIUS for p in (x, y))
-    window = np.full(len(x), min(max(fwhm / _FWHM_PER_SIGMA, 0.6), _WIDEST_WINDOW))
+    window = np.full(len(x), min(max(fwhm / _FWHM_PER_SIGMA, narrowest), _WIDEST_WINDOW))
     cx, cy, _ = sep.winpos(stack, x0, y0 + row, window)
     cy = cy - row
     return cx, cy, np.hypot(cx - x0, cy - y0) < max(1.5, fwhm / 2)

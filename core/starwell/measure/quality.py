@@ -28,6 +28,7 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not a number"
     REGISTRATION_TOO_COARSE = "registration too coarse"
     DIFFERENT_SIZE = "different size"
+    MASTERS_DO_NOT_FIT = "masters do not fit"
     REJECTED_BY_HAND = "rejected by hand"
 
 

@@ -17,11 +17,12 @@ from starwell.measure.profile import Profiles, profiles, shape_of_field
 
 MOST_STARS = 300
 FEW_STARS = 20
-_CANDIDATES = 420
+_CANDIDATES = 400
 _LOOKED_AT = 5000
-_SCALES = 4
+_SCALES = 5
 _SMALLEST_BIN = 8
 _TRIES = 8
+_BOX = 17
 _FEWEST_GOOD = 3
 _MUCH_MORE = 10.0
 _LEAST_ADU = 1.0
@@ -33,12 +34,12 @@ _ACTIVE_SHARE, _ACTIVE_LEAST = 0.015, 60_000
 _EXTRACT: dict[str, Any] = {  # the plane is smoothed already
     "minarea": 5,
     "filter_kernel": None,
-    "deblend_nthresh": 8,
+    "deblend_nthresh": 4,
     "deblend_cont": 0.01,
     "clean": False,
 }
 _ROOM = 3.0
-_LARGEST_HFR = 5.0
+_LARGEST_HFR = 3.5
 _SMALLEST_FWHM_PX = 1.2
 _SATURATED = 0.9
 
@@ -114,7 +115,7 @@ def _shows_more(coarse: Profiles, fine: Profiles) -> bool:
 def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, faint: bool) -> Profiles:
     """Whole stars found on `coarse` and measured on `view`, which is twice as fine."""
     assert coarse.plane is not None
-    smooth = cv2.sepFilter2D(coarse.plane, -1, TENT, TENT)
+    smooth = _compact(coarse.plane)
     sigma = haar_noise(coarse.plane)
     found, whole = Profiles.none(view.factor), np.empty(0, np.bool_)
     deep = view.factor == 1  # coarser planes keep slow noise that 4 sigma would run together
@@ -122,13 +123,22 @@ def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, fain
         x, y = _peaks(smooth, sigma, threshold)
         x, y = _free_of_the_edge(2 * x + 0.5, 2 * y + 0.5, view.size)
         lonely = _isolated_pixel(view, x, y)
-        x, y = x[~lonely][:_CANDIDATES], y[~lonely][:_CANDIDATES]
+        x, y = x[~lonely], y[~lonely]
+        chosen = _spread(x, y, view.size, _CANDIDATES)
+        x, y = x[chosen], y[chosen]
         found = profiles(view, x, y, 2 * sigma, saturation_adu)
         found = found.where(found.snr > threshold)
         whole = (found.hfr <= _LARGEST_HFR * view.factor) & (found.fwhm >= _SMALLEST_FWHM_PX)
         if np.count_nonzero(whole) >= FEW_STARS:
             break
     return found.where(whole, whole_share=float(whole[:50].mean()) if len(whole) else 0.0)
+
+
+def _compact(plane: Float32) -> Float32:
+    """The smoothed plane above the mean of a box around: nebulae would run stars together."""
+    smooth: Float32 = cv2.sepFilter2D(plane, -1, TENT, TENT)
+    smooth -= cv2.boxFilter(plane, -1, (_BOX, _BOX))
+    return smooth
 
 
 def _free_of_the_edge(x: Float64, y: Float64, size: tuple[int, int]) -> tuple[Float64, Float64]:
@@ -144,7 +154,7 @@ def _peaks(smooth: Float32, sigma: float, threshold: float) -> tuple[Float64, Fl
         level = max(_LEAST_ADU, 1e-3 * float(smooth.max()))
     most = max(_ACTIVE_LEAST, _ACTIVE_SHARE * smooth.size)
     if np.count_nonzero(smooth > level) > most:
-        level = max(level, float(np.quantile(smooth[::2, ::2], 1 - min(0.5, most / smooth.size))))
+        level = max(level, float(np.quantile(smooth[::4, ::4], 1 - min(0.5, most / smooth.size))))
     for _ in range(_TRIES):
         try:
             found = sep.extract(
@@ -193,7 +203,8 @@ def _listed(found: Profiles, size: tuple[int, int]) -> Stars:
     found = found.where(ratio <= max(2.5, 1.5 * float(np.median(ratio))))
     if np.count_nonzero(~found.saturated) >= FEW_STARS:
         found = found.where(~found.saturated)
-    found = found.where(_spread(found, size))
+    found = found.where(np.argsort(-found.flux, kind="stable"))
+    found = found.where(_spread(found.x, found.y, size, MOST_STARS))
     fwhm, hfr, eccentricity, angle = shape_of_field(found)
     return Stars(
         x=found.x,
@@ -209,16 +220,14 @@ def _listed(found: Profiles, size: tuple[int, int]) -> Stars:
     )
 
 
-def _spread(found: Profiles, size: tuple[int, int]) -> Index:
-    """Up to 300 stars, brightest first: those brightest in their cell of an 8×8 grid, then the brightest."""
-    order = np.argsort(-found.flux, kind="stable")
-    if len(order) <= MOST_STARS:
-        return order
+def _spread(x: Float64, y: Float64, size: tuple[int, int], most: int) -> Index:
+    """Up to `most` of stars given brightest first: the brightest of 8×8 cells, then the rest in order."""
+    if len(x) <= most:
+        return np.arange(len(x))
     height, width = size
-    cell = (found.y[order] * _GRID // height) * _GRID + found.x[order] * _GRID // width
+    cell = np.clip(y * _GRID // height, 0, _GRID - 1) * _GRID + np.clip(x * _GRID // width, 0, _GRID - 1)
     by_cell = np.argsort(cell, kind="stable")
     starts = np.r_[0, np.flatnonzero(np.diff(cell[by_cell])) + 1]
-    rank = np.empty(len(order), np.intp)
-    rank[by_cell] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    chosen = np.argsort(rank >= MOST_STARS // _GRID**2, kind="stable")[:MOST_STARS]
-    return order[np.sort(chosen)]
+    rank = np.empty(len(x), np.intp)
+    rank[by_cell] = np.arange(len(x)) - np.repeat(starts, np.diff(np.r_[starts, len(x)]))
+    return np.sort(np.argsort(rank >= most // _GRID**2, kind="stable")[:most])

@@ -61,7 +61,7 @@ def _saturated(frame: Frame) -> str | None:
 
 
 def _histograms(frame: Frame) -> dict[str, Histogram]:
-    """By channel: the codes of evenly sampled rows, and how often each occurs; too few samples tell nothing."""
+    """By channel: the codes of evenly sampled rows, and how often each occurs; none of too few samples."""
     planes = Planes.of(frame.facts)
     found = {}
     for channel in range(planes.channels):
