@@ -60,9 +60,9 @@ def hypotheses(
 def _tallest(place: NDArray[np.int64], count: int) -> list[tuple[int, int]]:
     """Votes and place of the `count` places with most votes, at least two."""
     ordered = np.sort(place)
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    votes = np.diff(starts, append=len(ordered))
+    bounds = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
+    votes = bounds[1:] - bounds[:-1]
     least = np.sort(votes)[-count:][0]
     tall = np.flatnonzero(votes >= max(least, 2))
     best = tall[np.argsort(-votes[tall], kind="stable")][:count]
-    return [(int(votes[k]), int(ordered[starts[k]])) for k in best]
+    return [(int(votes[k]), int(ordered[bounds[k]])) for k in best]
