@@ -12,6 +12,7 @@ from starwell.measure.sub import Measured
 from starwell.sensor.model import Origin, SensorModel
 
 _TYPICAL_READ_NOISE_E = 2.0
+_LARGEST_READ_NOISE_E = 10.0
 _JUSTIFIED = (1, 4, 16, 64)
 _AGREES = 1.5
 _READ_NOISE_KEYWORDS = ("RDNOISE", "READNOIS", "RON", "READNOISE")
@@ -44,10 +45,12 @@ class _Light:
             return None
         return (s + math.sqrt(s * s + 4 * v * read_noise_e**2)) / (2 * v)
 
-    @property
-    def most_egain(self) -> float:
+    def most_egain(self, read_noise_e: float) -> float:
         """K cannot exceed this: all of the level, offset included, taken for light."""
-        return self.level_adu / self.variance_adu2 if self.variance_adu2 > 0 else math.inf
+        if self.variance_adu2 <= 0:
+            return math.inf
+        s, v = self.level_adu, self.variance_adu2
+        return (s + math.sqrt(s * s + 4 * v * read_noise_e**2)) / (2 * v)
 
 
 def sensor_model(
@@ -75,16 +78,17 @@ def sensor_model(
     read_noise = masters_read_noise_e or _header_read_noise(facts)
     assumed = "" if read_noise else f"; read noise assumed to be {_TYPICAL_READ_NOISE_E:g} e-"
     seen = light.egain(read_noise or _TYPICAL_READ_NOISE_E)
+    most = light.most_egain(read_noise or _LARGEST_READ_NOISE_E)
     if masters_egain:
         egain, origin, source = masters_egain, Origin.DATA, "e-/ADU measured on pairs of the masters' frames"
         warnings: tuple[str, ...] = ()
     elif facts.egain and facts.egain > 0:
-        egain, origin, source, warnings = _checked_header(facts.egain, facts.adu_shift, seen, light)
+        egain, origin, source, warnings = _checked_header(facts, seen, most)
     elif seen is not None:
         egain, origin, source = seen, Origin.DATA, "e-/ADU from the noise and sky of a sub"
         warnings = ()
     else:
-        egain = min(1.0 / 2**facts.adu_shift, light.most_egain)
+        egain = min(1.0 / 2**facts.adu_shift, most)
         origin, source = Origin.ASSUMED, "e-/ADU assumed"
         warnings = (
             f"e-/ADU is not known and was taken to be {egain:.3g}: give darks or a bias, "
@@ -116,11 +120,12 @@ def _header_read_noise(facts: Facts) -> float | None:
 
 
 def _checked_header(
-    header: float, shift: int, seen: float | None, light: _Light
+    facts: Facts, seen: float | None, most: float
 ) -> tuple[float, Origin, str, tuple[str, ...]]:
     """EGAIN as the header has it, corrected by the data, or replaced by them."""
+    header = facts.egain or 0.0
     if seen is None:
-        return _unchecked_header(header, shift, light)
+        return _unchecked_header(header, facts.adu_shift, most)
     factor = min(_JUSTIFIED, key=lambda f: abs(math.log(header / f / seen)))
     fits = max(header / factor / seen, seen * factor / header) < _AGREES
     if fits and factor == 1:
@@ -134,17 +139,16 @@ def _checked_header(
     return seen, Origin.DATA, "e-/ADU from the noise and sky of a sub, against EGAIN", (warning,)
 
 
-def _unchecked_header(header: float, shift: int, light: _Light) -> tuple[float, Origin, str, tuple[str, ...]]:
-    most = light.most_egain * _AGREES
-    if header > most and shift and header / 2**shift <= most:
-        return _corrected(header, 2**shift, f"the noise of a sub allows no more than {light.most_egain:.3g}")
-    if header > most:
+def _unchecked_header(header: float, shift: int, most: float) -> tuple[float, Origin, str, tuple[str, ...]]:
+    if header > most * _AGREES and shift and header / 2**shift <= most * _AGREES:
+        return _corrected(header, 2**shift, f"the noise of a sub allows no more than {most:.3g}")
+    if header > most * _AGREES:
         warning = (
-            f"EGAIN says {header:.3g} e-/ADU, but the noise of a sub allows no more than "
-            f"{light.most_egain:.3g}, which was used. Give darks or a bias to learn the true figure."
+            f"EGAIN says {header:.3g} e-/ADU, but the noise of a sub allows no more than {most:.3g}, "
+            "which was used. Give darks or a bias to learn the true figure."
         )
-        return light.most_egain, Origin.ASSUMED, "e-/ADU at most", (warning,)
-    return header, Origin.HEADER, "e-/ADU from EGAIN, unchecked for want of a dark or bias", ()
+        return most, Origin.ASSUMED, "e-/ADU at most", (warning,)
+    return header, Origin.HEADER, "e-/ADU from EGAIN, unchecked: the light above the dark is not known", ()
 
 
 def _corrected(header: float, factor: int, why: str) -> tuple[float, Origin, str, tuple[str, ...]]:

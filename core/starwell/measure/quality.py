@@ -47,7 +47,8 @@ class Limits:
     """Where the gates stand; each was chosen so that correlated seeing loses under 1 % of good subs.
 
     A sub is out of focus when its FWHM is past both the last accepted ones by `spread` robust sigmas and
-    `fwhm` times the night's median; trailed likewise in the ratio of the axes. Thin clouds are down-weighted
+    `fwhm` times the night's median, or past `slide` times the night's best quartile, so that no slow change
+    carries the gates along; trailed likewise in the ratio of the axes. Thin clouds are down-weighted
     by t²/σ²; below `transparency` a sub would weigh under 4 % and bring more gradient than light. The same
     4 % stands behind `sigma`.
     """
@@ -55,6 +56,7 @@ class Limits:
     fwhm: float = 1.5
     axes: float = 1.25
     spread: float = 3.5
+    slide: float = 2.0
     transparency: float = 0.2
     sigma: float = 5.0
     rms_px: float = 0.5
@@ -154,6 +156,10 @@ class Gates:
             return Verdict(True, weight)
         return self.keep_out(reason, detail, channels=len(weight))
 
+    def fault(self, measured: Measured) -> tuple[Reason, str] | None:
+        """What is plainly wrong with a sub whatever it matches, and in numbers; nothing is learnt from it."""
+        return self._broken(measured) or self._blurred(Sample.of(measured))
+
     def keep_out(self, reason: Reason, detail: str = "", *, channels: int = 1) -> Verdict:
         """Record a sub that was kept out elsewhere (no match, too few stars), so that the alarm counts it."""
         self._refused.append(reason)
@@ -203,12 +209,10 @@ class Gates:
     def _blurred(self, sample: Sample) -> tuple[Reason, str] | None:
         if not self._judging:
             return None
-        limit = self._limit(
-            [s.fwhm_px for s in self._recent], [s.fwhm_px for s in self._night], self.limits.fwhm
-        )
+        limit = self._limit("fwhm_px", self.limits.fwhm)
         if sample.fwhm_px > limit:
             return Reason.OUT_OF_FOCUS, f"FWHM {sample.fwhm_px:.2f} px, limit {limit:.2f}"
-        limit = self._limit([s.axes for s in self._recent], [s.axes for s in self._night], self.limits.axes)
+        limit = self._limit("axes", self.limits.axes)
         if sample.axes > limit:
             return Reason.TRAILED, f"axes 1:{sample.axes:.2f}, limit 1:{limit:.2f}"
         return None
@@ -217,10 +221,14 @@ class Gates:
     def _judging(self) -> bool:
         return len(self._night) >= (1 if self._known else _BEFORE_JUDGING)
 
-    def _limit(self, recent: list[float], night: list[float], factor: float) -> float:
+    def _limit(self, figure: str, factor: float) -> float:
+        recent, night = (
+            np.array([getattr(s, figure) for s in known]) for known in (self._recent, self._night)
+        )
         middle = float(np.median(recent))
-        sigma = max(1.4826 * float(np.median(np.abs(np.array(recent) - middle))), _SPREAD_FLOOR * middle)
-        return max(middle + self.limits.spread * sigma, factor * float(np.median(night)))
+        sigma = max(1.4826 * float(np.median(np.abs(recent - middle))), _SPREAD_FLOOR * middle)
+        usual = max(middle + self.limits.spread * sigma, factor * float(np.median(night)))
+        return min(usual, self.limits.slide * float(np.quantile(night, 0.25)))
 
     def _learn(self, sample: Sample) -> None:
         self._refused.clear()

@@ -16,8 +16,9 @@ _SAMPLED_ROWS = 256
 _FEWEST_SAMPLES = 5000
 _MOST_CODES = 1 << 17
 _LARGE = 1 << 21
-_EDGE_SURPLUS = 1.5
-_POPULATED = 0.2
+_EDGE_SURPLUS = 1.3
+_RESOLVED = 4
+_CORE, _POPULATED = 0.3, 0.1
 _FEWEST_STEPS = 12
 _FEWEST_COUNTS = 50
 _LEAST_STRETCH = 0.01
@@ -95,14 +96,18 @@ def _share_at_the_rail(codes: Codes, counts: Codes) -> float:
     """Share of pixels at the lowest code, if that is a rail; 0 if it is a tail.
 
     Sky noise thins out ever faster downwards (log-concave), so the lowest code holds less than
-    n1²/n2, n1 and n2 being the next two; a rail holds more, all that would lie below it.
+    n1²/n2, n1 and n2 being the next two; a rail holds more, all that would lie below it. Where the noise
+    spans several codes, the lowest is never more frequent than the next either.
     """
     common = counts >= 1e-5 * counts.sum()
     counts = counts[common]
     if len(counts) < 3 or codes[common][0] != codes[0]:
         return 0.0
     n0, n1, n2 = (float(n) for n in counts[:3])
-    return n0 / float(counts.sum()) if n0 > _EDGE_SURPLUS * n1 * n1 / n2 else 0.0
+    resolved = codes[0] == 0 or np.count_nonzero(counts > 0.1 * counts.max()) >= _RESOLVED
+    if n0 > _EDGE_SURPLUS * n1 * n1 / n2 or (n0 > n1 and resolved):
+        return n0 / float(counts.sum())
+    return 0.0
 
 
 def _stretched(histograms: dict[str, Histogram]) -> list[str]:
@@ -129,8 +134,10 @@ def _step(codes: Codes, counts: Codes) -> float | None:
 
     A factor above 1 leaves codes out, a factor below 1 lets two of the converter's codes fall on one.
     """
-    middle = counts >= max(_FEWEST_COUNTS, _POPULATED * counts.max())
-    codes, counts = codes[middle], counts[middle]
+    core = np.flatnonzero(counts >= _CORE * counts.max())
+    core = np.arange(core[0], core[-1] + 1)
+    core = core[counts[core] >= max(_FEWEST_COUNTS, _POPULATED * counts.max())]
+    codes, counts = codes[core], counts[core]
     if len(codes) < _FEWEST_STEPS:
         return None
     index = np.arange(len(codes), dtype=np.float64)
