@@ -1,0 +1,168 @@
+"""`starwell stack`: stack what is on disk, exactly, in two passes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from starwell.errors import NothingStacked
+from starwell.frame import Colour
+from starwell.session.build import Method
+from starwell.session.events import (
+    Event,
+    SeriesFinished,
+    StackMeasured,
+    StackStarted,
+    SubMeasured,
+    SubRejected,
+    SubStacked,
+)
+from starwell.session.output import Stacked, Unit
+from starwell.session.sets import LightSet, Unreadable, light_sets
+from starwell.session.stack_files import MasterPaths, Outputs, SetRun
+from starwell.stack.kernels import Kernel
+
+_EPILOG = """\
+Every LIGHT is a file or a folder. P is a folder of frames or a finished master; a bias may be a level in ADU.
+Subs of different filter, exposure or gain are stacked apart, one output each, unless --mix is given.
+
+exit codes: 0 a stack was written; 1 nothing could be stacked, and why; 2 the call was wrong
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `starwell stack`."""
+    parser.epilog = _EPILOG
+    add = parser.add_argument
+    add("lights", nargs="+", type=Path, metavar="LIGHT", help="the subs")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT.fits",
+        help="the stack: .fits, or 32-bit .tif",
+    )
+    masters = parser.add_argument_group("calibration").add_argument
+    masters("--bias", metavar="P", help="bias: master, folder, or a level in ADU")
+    masters("--dark", metavar="P", help="dark: master or folder")
+    masters("--flat", metavar="P", help="flat: master or folder")
+    masters("--dark-flat", metavar="P", help="darks of the flats: master or folder")
+    how = parser.add_argument_group("stacking").add_argument
+    how("--reference", default="auto", metavar="auto|FILE", help="the sub all others are laid on")
+    how("--kernel", type=Kernel, choices=tuple(Kernel), default=Kernel.LANCZOS, help="default lanczos")
+    how("--reject", choices=("noise-model", "none"), default="noise-model", help="default noise-model")
+    how("--super-pixel", action="store_true", help="colour at half size: every 2×2 cell one pixel")
+    how("--mix", action="store_true", help="all filters, exposures and gains in one stack")
+    how("--threads", type=_positive, metavar="N", help="default: all cores")
+    out = parser.add_argument_group("output").add_argument
+    out("--unit", type=Unit, choices=tuple(Unit), default=Unit.FULL_SCALE, help="default: 65535 ADU = 1.0")
+    out("--report", type=Path, metavar="R.json", help="what became of every sub")
+    out("--preview", type=Path, metavar="OUT.png", help="a stretched picture")
+    out("--overwrite", action="store_true", help="replace what is there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stack every set of the lights given; 1 when none could be."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    outputs = Outputs(
+        arguments.output, arguments.report, arguments.preview, arguments.unit, arguments.overwrite
+    )
+    outputs.check()
+    sets, unreadable = light_sets(arguments.lights, mix=arguments.mix)
+    for lost in unreadable:
+        console.print(f"[red]unreadable[/] {lost.fault}")
+    if not sets:
+        raise NothingStacked(f"None of the {len(unreadable)} files can be read.")
+    for lights in sets:
+        outputs.labelled(lights.label).check()
+    failures = []
+    for lights in sets:
+        try:
+            _stack_set(lights, arguments, outputs.labelled(lights.label), unreadable, console)
+        except NothingStacked as nothing:
+            failures.append(f"{lights.label}: {nothing}" if lights.label else str(nothing))
+    if len(failures) == len(sets):
+        raise NothingStacked(" ".join(failures))
+    for failure in failures:
+        console.print(f"[red]not stacked[/] {failure}")
+    return 0
+
+
+def _stack_set(
+    lights: LightSet,
+    arguments: argparse.Namespace,
+    outputs: Outputs,
+    unreadable: list[Unreadable],
+    console: Console,
+) -> None:
+    method = Method(arguments.kernel, arguments.reject == "noise-model", arguments.threads)
+    colour = Colour.SUPER if arguments.super_pixel else Colour.FULL
+    reference = None if arguments.reference == "auto" else Path(arguments.reference)
+    masters = MasterPaths(arguments.bias, arguments.dark, arguments.flat, arguments.dark_flat)
+    job = SetRun(lights, masters, method, colour=colour, reference=reference)
+    noise = _show(job, lights, console)
+    for warning in job.warnings:
+        console.print(f"[yellow]warning[/] {warning}")
+    stack = job.write(outputs, unreadable)
+    print(_summary(job, stack, outputs, noise, len(unreadable)))
+
+
+def _show(job: SetRun, lights: LightSet, console: Console) -> StackMeasured | None:
+    """Run the job under a progress bar; a line for every sub kept out."""
+    noise = None
+    title = lights.label.replace("_", " ") or "subs"
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        measuring = progress.add_task(f"measuring {title}", total=len(lights.files))
+        stacking = progress.add_task(f"stacking {title}", total=None, start=False)
+        for event in job.events():
+            match event:
+                case SubMeasured():
+                    progress.advance(measuring)
+                case SubRejected(number=number, reason=reason, detail=detail):
+                    file = lights.file(number).name
+                    console.print(f"[red]kept out[/] {file}: {reason}{f' ({detail})' if detail else ''}")
+                case StackStarted():
+                    progress.update(measuring, completed=len(lights.files))
+                    progress.update(stacking, total=len(lights.files))
+                    progress.start_task(stacking)
+                case SubStacked():
+                    progress.advance(stacking)
+                case StackMeasured():
+                    noise = event
+                case _:
+                    _ignored(event)
+    return noise
+
+
+def _ignored(event: Event) -> None:
+    assert isinstance(event, SeriesFinished)
+
+
+def _summary(job: SetRun, stack: Stacked, outputs: Outputs, noise: StackMeasured | None, lost: int) -> str:
+    total = len(job.lights.files) + lost
+    live = f", {stack.livetime_s:g} s of light" if stack.livetime_s else ""
+    reference = stack.facts.source.name if stack.facts.source else "?"
+    lines = [
+        f"{outputs.stack}: {stack.stacked} of {total} subs stacked{live}, reference {reference}",
+        f"  {job.source_of_gain}, read noise {stack.model.read_noise_e:.3g} e-",
+    ]
+    if noise is not None:
+        eight = noise.reached_e[3]
+        lines.append(
+            f"  noise {eight:.3g} e- per pixel (8 px blocks), ideal {noise.ideal_e:.3g} e- "
+            f"from {noise.effective_subs:.1f} effective subs: {noise.efficiency_percent:.0f} % efficient"
+        )
+    return "\n".join(lines)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value

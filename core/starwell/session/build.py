@@ -1,0 +1,97 @@
+"""Building a running stack from subs that are safe on disk: the warm-up ring first, then all others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from starwell.calibration.calibrate import Calibrated
+from starwell.errors import StorageError
+from starwell.session.intake import Intake, Reread, Unfit
+from starwell.session.members import Members
+from starwell.session.registration import Candidate, Registration, Unmatched, register
+from starwell.stack.kernels import Kernel
+from starwell.stack.ledger import Entry
+from starwell.stack.ring import RING, Ring
+from starwell.stack.running import RunningStack
+from starwell.stack.warmup import start
+from starwell.stack.warp import kernel_for
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How subs are combined. kernel: what the warp interpolates with; threads: all cores when None."""
+
+    kernel: Kernel = Kernel.CUBIC
+    reject: bool = True
+    threads: int | None = None
+
+
+def empty_stack(intake: Intake, reference: Candidate, method: Method) -> RunningStack:
+    """A stack in the reference's geometry, without subs."""
+    fwhm = reference.measured.stars.fwhm_px
+    return RunningStack(
+        reference.facts.size,
+        intake.planes,
+        intake.model,
+        kernel=kernel_for(intake.planes, fwhm, method.kernel),
+        fwhm_px=fwhm / intake.planes.output_step,
+        reject=method.reject,
+        threads=method.threads or os.cpu_count() or 1,
+    )
+
+
+class Builder:
+    """Reads subs again, places them on a reference, and stacks them."""
+
+    def __init__(self, intake: Intake, reread: Reread, members: Members, method: Method) -> None:
+        self.intake = intake
+        self.members = members
+        self.method = method
+        self._reread = reread
+
+    def calibrated(self, number: int) -> Calibrated:
+        """A sub that was measured before, calibrated again; StorageError when it cannot be read any more."""
+        calibrated = self.intake.calibrate(self._reread(number))
+        if isinstance(calibrated, Unfit):
+            raise StorageError(f"Sub {number} is not what it was: {calibrated.detail}.")
+        return calibrated
+
+    def place_all(self, reference: Candidate) -> None:
+        """Find every stacked member's place on another reference; who has none is out, with the reason."""
+        self.members.set_reference(reference)
+        for _, member in list(self.members.stacked()):
+            if member.candidate is None:
+                continue
+            place = register(member.candidate, reference)
+            if isinstance(place, Unmatched):
+                member.reason, member.placed = place.reason, None
+            else:
+                member.placed = place
+
+    def begin(self, reference: Candidate, ring: Ring) -> RunningStack:
+        """A stack about the median of the first subs, with every stacked member in it.
+
+        The ring's subs make that median once they are complete, else the first ones do.
+        """
+        stack = empty_stack(self.intake, reference, self.method)
+        members = dict(self.members.stacked())
+        chosen = ring.members if ring.complete else tuple(members)[:RING]
+        entries = [new_entry(number, members[number].placed) for number in chosen]
+        for added in start(stack, entries, self.calibrated):
+            members[added.entry.number].note(added)
+        for number in [n for n in members if n not in chosen]:
+            self.add(stack, number, self.calibrated(number))
+        return stack
+
+    def add(self, stack: RunningStack, number: int, calibrated: Calibrated) -> None:
+        """Stack one placed member."""
+        member = self.members[number]
+        member.note(stack.add(calibrated, new_entry(number, member.placed)))
+
+
+def new_entry(number: int, placed: Registration | None) -> Entry:
+    """What the stack is told of a sub."""
+    if placed is None:
+        raise LookupError(f"sub {number} has no place")
+    return Entry(number, placed.transform, placed.normalisation, placed.weight)

@@ -1,0 +1,153 @@
+"""The first half of every sub's walk: fit to be looked at, calibrated, measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from starwell.calibration.calibrate import Calibrated, Calibrator
+from starwell.calibration.defects import Defects, Repair
+from starwell.calibration.master import Masters
+from starwell.errors import MasterMismatch
+from starwell.frame import Colour, Facts, Float32, Frame, Mask, Planes
+from starwell.measure.gain import SensorFindings, sensor_model
+from starwell.measure.quality import Reason
+from starwell.measure.sub import Measured, measure
+from starwell.measure.warnings import sub_warnings
+from starwell.sensor.model import SensorModel
+from starwell.session.events import SubMeasured
+from starwell.session.registration import Candidate
+
+Reread = Callable[[int], Frame]
+"""Hands out the frame of this number again, from disk or wherever it is safe."""
+
+_MOST_NAN = 0.01
+"""Above this share of pixels that are no number a sub is refused; fewer are repaired like defects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A sub that cannot be measured."""
+
+    reason: Reason
+    detail: str
+
+
+class Intake:
+    """Calibrates and measures the subs of one stack; the first one measured decides the sensor model."""
+
+    def __init__(
+        self,
+        calibrator: Calibrator,
+        masters: Masters,
+        *,
+        colour: Colour = Colour.FULL,
+        sensor: SensorModel | None = None,
+    ) -> None:
+        self.masters = masters
+        self.facts: Facts = calibrator.facts
+        self.planes = Planes.of(calibrator.facts, colour)
+        self.findings: SensorFindings | None = None
+        self.warnings: tuple[str, ...] = (*masters.warnings, *calibrator.warnings)
+        self._calibrator = calibrator
+        self._sensor = sensor
+        self._scratch: Float32 | None = None
+
+    @property
+    def model(self) -> SensorModel:
+        """The sensor model; LookupError before the first sub was measured."""
+        if self.findings is None:
+            raise LookupError("no sub has been measured yet")
+        return self.findings.model
+
+    @property
+    def pedestal_is_off(self) -> bool:
+        """Whether the level of a calibrated sub is light: a dark or a bias was subtracted."""
+        return self.masters.dark is not None or self.masters.bias is not None
+
+    def take(self, frame: Frame) -> tuple[Calibrated, Candidate] | Unfit:
+        """Calibrate and measure; a sub that cannot be measured comes back as its reason."""
+        if frame.facts.shape != self.facts.shape:
+            (h, w), (height, width) = frame.facts.size, self.facts.size
+            return Unfit(Reason.DIFFERENT_SIZE, f"{w}×{h} px among subs of {width}×{height}")
+        calibrated = self.calibrate(frame)
+        if isinstance(calibrated, Unfit):
+            return calibrated
+        warnings = sub_warnings(frame)
+        measured = measure(calibrated.pixels, self.planes, saturation_adu=calibrated.saturation_adu)
+        if self.findings is None and measured.stars.count > 0:
+            self.findings = self._find_model(frame.facts, measured, calibrated)
+        return calibrated, Candidate(frame.facts.number, frame.facts, measured, warnings)
+
+    def calibrate(self, frame: Frame) -> Calibrated | Unfit:
+        """The calibrated sub; its pixels are overwritten by the next call."""
+        if self._scratch is None:
+            self._scratch = np.empty(frame.pixels.shape, np.float32)
+        try:
+            calibrated = self._calibrator.calibrate(frame, out=self._scratch)
+        except MasterMismatch as mismatch:
+            return Unfit(Reason.MASTERS_DO_NOT_FIT, str(mismatch))
+        if frame.pixels.dtype.kind == "f":
+            return _without_nan(calibrated)
+        return calibrated
+
+    def measured_event(self, candidate: Candidate) -> SubMeasured:
+        """What the screen shows of a measured sub."""
+        measured, stars = candidate.measured, candidate.measured.stars
+        channel = len(measured.sigma_adu) // 2
+        sigma, sky = float(measured.sigma_adu[channel]), float(measured.background.sky_adu[channel])
+        model = self.findings.model if self.findings else SensorModel(1.0, 0.0)
+        above = sky if self.pedestal_is_off else None
+        return SubMeasured(
+            number=candidate.number,
+            stars=stars.count,
+            fwhm_px=_known(stars.fwhm_px),
+            hfr_px=_known(stars.hfr_px),
+            eccentricity=_known(stars.eccentricity),
+            angle_deg=_known(stars.angle_deg),
+            sky_adu=sky,
+            sigma_adu=sigma,
+            sky_e=None if above is None else above * model.egain,
+            sigma_e=sigma * model.egain,
+            sensor_sigma_e=self._allowed_sigma_e(above, model),
+            saturated_fraction=measured.saturated_fraction,
+            warnings=candidate.warnings,
+        )
+
+    def _allowed_sigma_e(self, above_dark_adu: float | None, model: SensorModel) -> float | None:
+        if above_dark_adu is None:
+            return None
+        variance = model.variance_adu(above_dark_adu, dark_adu=self._calibrator.dark_adu)
+        return math.sqrt(float(variance)) * model.egain
+
+    def _find_model(self, facts: Facts, measured: Measured, calibrated: Calibrated) -> SensorFindings:
+        return sensor_model(
+            facts,
+            measured,
+            sensor=self._sensor,
+            masters_egain=self.masters.learnt("egain"),
+            masters_read_noise_e=self.masters.learnt("read_noise_e"),
+            sky_is_above_dark=self.pedestal_is_off,
+            dark_adu=calibrated.dark_adu,
+        )
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _without_nan(calibrated: Calibrated) -> Calibrated | Unfit:
+    """The same with pixels that are no number repaired from their neighbours, or refused as too many."""
+    bad: Mask = ~np.isfinite(calibrated.pixels)
+    share = float(bad.mean())
+    if share > _MOST_NAN:
+        return Unfit(Reason.NOT_A_NUMBER, f"{share:.0%} of the pixels")
+    if share > 0:
+        calibrated.pixels[bad] = np.nan
+        flat = bad if bad.ndim == 2 else np.any(bad, axis=0)
+        step = 2 if calibrated.facts.bayer is not None and calibrated.pixels.ndim == 2 else 1
+        Repair(Defects.of(flat), step).apply(calibrated.pixels)
+    return calibrated

@@ -1,0 +1,231 @@
+"""The walk of a sub, live: calibrate, measure, align, judge, stack; each step an event.
+
+The stack is begun anew, from the subs on disk, when better is known: after 3 and 7 subs (the reference is
+then the best of the first 7, and stays) and once the warm-up ring has seen enough dither positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from starwell.align.transform import Transform
+from starwell.calibration.calibrate import Calibrated
+from starwell.errors import PlanError
+from starwell.frame import Frame
+from starwell.measure.quality import Gates, Reason
+from starwell.session.build import Builder, Method
+from starwell.session.events import Event, StackMeasured, StackStarted, SubRejected
+from starwell.session.intake import Intake, Reread, Unfit
+from starwell.session.members import Member, Members, centre_shift, stacked_event
+from starwell.session.noise import stack_noise
+from starwell.session.registration import (
+    Candidate,
+    Registration,
+    Unmatched,
+    by_sharpness,
+    exposure_ratio,
+    register,
+)
+from starwell.stack.ring import Ring
+from starwell.stack.running import RunningStack
+
+_WARM_UP = 7
+_FRESH_STARTS = (1, 3, _WARM_UP)
+_STRAYS = 3
+"""So many early subs that match each other but not the first one prove the first one wrong."""
+
+
+class Pipeline:
+    """One running stack and its subs. Opens no file and starts no thread of its own but the stack's.
+
+    reread hands out a fed frame again: the warm-up, undo and redo need it.
+    """
+
+    def __init__(self, intake: Intake, reread: Reread, method: Method | None = None) -> None:
+        self.intake = intake
+        self.members = Members()
+        self.stack: RunningStack | None = None
+        self.reference: Candidate | None = None
+        self.gates = Gates()
+        self._builder = Builder(intake, reread, self.members, method or Method())
+        self._ring = Ring()
+        self._settled = False
+        self._expected: Transform | None = None
+
+    def feed(self, frame: Frame) -> Iterator[Event]:
+        """Take one sub the whole way."""
+        number = frame.facts.number
+        if number in self.members:
+            raise PlanError(f"Sub {number} has been fed already; every sub needs a number of its own.")
+        taken = self.intake.take(frame)
+        if isinstance(taken, Unfit):
+            self.gates.keep_out(taken.reason, taken.detail)
+            self.members.add(number, Member(frame.facts))
+            yield self._kept_out(number, taken.reason, taken.detail)
+            return
+        calibrated, candidate = taken
+        yield self.intake.measured_event(candidate)
+        self.members.add(number, Member.of(candidate))
+        refusal = self._judge(candidate)
+        if refusal is None:
+            yield from self._stack(number, calibrated)
+            return
+        yield refusal
+        if refusal.reason == Reason.NO_MATCH:
+            yield from self._change_reference_if_astray()
+        elif self._settled:
+            self.members[number].slim()
+
+    def finish(self) -> Iterator[Event]:
+        """The series is over: a night shorter than the warm-up still gets its best stack."""
+        count = self.members.count()
+        if self.stack is not None and count not in _FRESH_STARTS and 1 < count < _WARM_UP:
+            yield from self._begin("the series is over")
+        noise = self.noise()
+        if noise is not None:
+            yield noise
+
+    def noise(self) -> StackMeasured | None:
+        """The noise reached so far."""
+        return stack_noise(self.stack, self.members, self.intake) if self.stack is not None else None
+
+    def reject(self, number: int) -> Iterator[Event]:
+        """Take a sub out of the stack by hand; PlanError for one that is not in it."""
+        member = self._known(number)
+        if not member.stacked:
+            raise PlanError(f"Sub {number} is not in the stack ({member.reason}).")
+        if self.stack is not None and member.entry is not None:
+            member.entry = self.stack.remove(self._builder.calibrated(number), member.entry)
+        member.reason = Reason.REJECTED_BY_HAND
+        yield SubRejected(number=number, reason=member.reason, by_hand=True)
+        yield from self._noise_event()
+
+    def restore(self, number: int) -> Iterator[Event]:
+        """Put a sub back that was rejected by hand; the stack is then bit for bit what it was."""
+        member = self._known(number)
+        if member.reason != Reason.REJECTED_BY_HAND:
+            raise PlanError(f"Sub {number} was not rejected by hand ({member.reason or 'it is stacked'}).")
+        member.reason = None
+        if self.stack is not None and member.entry is not None:
+            member.entry = self.stack.restore(self._builder.calibrated(number), member.entry)
+        yield stacked_event(self.members, number)
+        yield from self._noise_event()
+
+    def _judge(self, candidate: Candidate) -> SubRejected | None:
+        """Place the sub and let the gates judge it; None when it may be stacked."""
+        number, member = candidate.number, self.members[candidate.number]
+        reference = self.reference or (candidate if candidate.sharpness > 0 else None)
+        if reference is None:
+            stars = f"{candidate.measured.stars.count} are too few for a reference"
+            reason, detail = self.gates.fault(candidate.measured) or (Reason.TOO_FEW_STARS, stars)
+            self.gates.keep_out(reason, detail)
+            return self._kept_out(number, reason, detail)
+        place = register(candidate, reference, expected=self._expected)
+        if isinstance(place, Unmatched):
+            # What keeps a sub from matching is often a plainer fault: black, saturated, out of focus.
+            reason, detail = self.gates.fault(candidate.measured) or (place.reason, place.detail)
+            self.gates.keep_out(reason, detail)
+            return self._kept_out(number, reason, detail)
+        ratio = exposure_ratio(candidate.facts, reference.facts)
+        alignment = None if reference is candidate else place.alignment
+        verdict = self.gates.judge(
+            candidate.measured, alignment, place.transparency, weight=place.weight, exposure_ratio=ratio
+        )
+        if not verdict.accepted:
+            return self._kept_out(number, verdict.reason or Reason.NO_MATCH, verdict.detail)
+        if self.reference is None:
+            self._refer_to(reference)
+        member.placed = place
+        self._expected = place.transform
+        return None
+
+    def _stack(self, number: int, calibrated: Calibrated) -> Iterator[Event]:
+        member = self.members[number]
+        assert member.placed is not None
+        was_complete = self._ring.complete
+        self._ring.offer(number, centre_shift(member.placed, member.facts))
+        count = self.members.count()
+        if self.stack is None or (count in _FRESH_STARTS and not self._settled):
+            yield from self._begin("first subs" if count < _WARM_UP else "the best of the first subs")
+        elif self._ring.complete and not was_complete and self._settled:
+            yield from self._begin("enough dither positions to tell hot pixels from stars")
+        else:
+            self._builder.add(self.stack, number, calibrated)
+        if not member.stacked:
+            yield self._kept_out(number, Reason.NO_MATCH, "it does not match the better reference")
+            return
+        yield stacked_event(self.members, number)
+        if self._settled and self._ring.complete:
+            member.slim()
+        yield from self._noise_event()
+
+    def _begin(self, why: str) -> Iterator[Event]:
+        """Build the stack anew from all its members, about the best reference known."""
+        chosen = self._choose_reference()
+        if self.stack is not None:
+            self.stack.close()
+            self.stack = None
+        self.stack = self._builder.begin(chosen, self._ring)
+        source = chosen.facts.source
+        yield StackStarted(reference=chosen.number, file=source.name if source else None, why=why)
+
+    def _choose_reference(self) -> Candidate:
+        assert self.reference is not None
+        if self._settled:
+            return self.reference
+        candidates = [m.candidate for _, m in self.members.stacked() if m.candidate is not None]
+        chosen = next(iter(by_sharpness(candidates)), self.reference)
+        self._settled = len(candidates) >= _WARM_UP
+        self._refer_to(chosen)
+        self._builder.place_all(chosen)
+        self._ring = Ring()
+        for number, member in self.members.stacked():
+            assert member.placed is not None
+            self._ring.offer(number, centre_shift(member.placed, member.facts))
+        return chosen
+
+    def _refer_to(self, reference: Candidate) -> None:
+        self.reference = reference
+        self._expected = None
+        self.members.set_reference(reference)
+
+    def _change_reference_if_astray(self) -> Iterator[Event]:
+        """Early subs that match each other but not the first: the mount had not settled on the target yet."""
+        strays = [
+            (n, m)
+            for n, m in self.members.by_number.items()
+            if m.reason == Reason.NO_MATCH and m.candidate is not None
+        ]
+        if self._settled or len(strays) < _STRAYS or len(strays) <= self.members.count():
+            return
+        last = strays[-1][1].candidate
+        assert last is not None
+        places = {n: register(m.candidate, last) for n, m in strays if m.candidate is not None}
+        agreeing = {n: place for n, place in places.items() if isinstance(place, Registration)}
+        if len(agreeing) < _STRAYS:
+            return
+        for number, member in list(self.members.stacked()):
+            member.placed = None
+            yield self._kept_out(number, Reason.NO_MATCH, "the first subs show another field")
+        self._refer_to(last)
+        for number, place in agreeing.items():
+            self.members[number].reason, self.members[number].placed = None, place
+        yield from self._begin("the first subs showed another field")
+        for number, _ in self.members.stacked():
+            yield stacked_event(self.members, number)
+
+    def _known(self, number: int) -> Member:
+        if number not in self.members:
+            raise PlanError(
+                f"There is no sub {number}; the last one is {max(self.members.by_number, default=0)}."
+            )
+        return self.members[number]
+
+    def _kept_out(self, number: int, reason: Reason, detail: str) -> SubRejected:
+        self.members[number].reason = reason
+        return SubRejected(number=number, reason=reason, detail=detail, alarm=self.gates.alarm is not None)
+
+    def _noise_event(self) -> Iterator[Event]:
+        noise = self.noise()
+        if noise is not None:
+            yield noise

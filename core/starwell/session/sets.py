@@ -1,0 +1,106 @@
+"""Lights on disk, sorted into the sets that belong into one stack each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from starwell.errors import StorageError
+from starwell.files.frames import gather, levels_of_set, open_facts, open_frame
+from starwell.files.levels import Levels, with_levels
+from starwell.frame import Facts, Frame, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that could not be read, and its fault."""
+
+    file: Path
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class LightSet:
+    """The files of one stack, numbered from 1 in natural order of their names.
+
+    facts: those of the first file of the commonest shape, with the levels of the whole set. label tells
+    this set from the others of the same call, and is empty where there is only one.
+    """
+
+    label: str
+    files: tuple[Path, ...]
+    facts: Facts
+    levels: Levels
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the subs."""
+        return range(1, len(self.files) + 1)
+
+    def file(self, number: int) -> Path:
+        """The file of a sub."""
+        return self.files[number - 1]
+
+    def frame(self, number: int) -> Frame:
+        """Read a sub; raises StorageError."""
+        frame = open_frame(self.file(number))
+        return Frame(replace(with_levels(frame.facts, self.levels), number=number), frame.pixels)
+
+
+def light_sets(paths: Iterable[Path | str], *, mix: bool = False) -> tuple[list[LightSet], list[Unreadable]]:
+    """Sort lights by filter, exposure and gain; with mix all go into one set.
+
+    Files whose header cannot be read come back as unreadable. Raises StorageError for a path that is not
+    there and for a folder without frames.
+    """
+    known: dict[Path, Facts] = {}
+    unreadable: list[Unreadable] = []
+    for path in gather(paths):
+        try:
+            known[path] = open_facts(path)
+        except StorageError as error:
+            unreadable.append(Unreadable(path, str(error)))
+    groups: dict[tuple[object, ...], list[Path]] = {}
+    for path, facts in known.items():
+        groups.setdefault(() if mix else _key(facts), []).append(path)
+    labels = _labels([known[files[0]] for files in groups.values()])
+    sets = [_set(label, files, known) for label, files in zip(labels, groups.values(), strict=True)]
+    return sets, unreadable
+
+
+def _key(facts: Facts) -> tuple[object, ...]:
+    exposure = facts.exposure
+    seconds = None if exposure.seconds is None else round(exposure.seconds, 3)
+    return exposure.filter, seconds, exposure.gain
+
+
+def _labels(firsts: Sequence[Facts]) -> list[str]:
+    """What tells the sets apart, and nothing more: `L_60s_g100`, `L`, or nothing for a single set."""
+    parts = [
+        [facts.exposure.filter or "nofilter" for facts in firsts],
+        [f"{facts.exposure.seconds:g}s" if facts.exposure.seconds else "nos" for facts in firsts],
+        [f"g{facts.exposure.gain:g}" if facts.exposure.gain is not None else "nogain" for facts in firsts],
+    ]
+    telling = [part for part in parts if len(set(part)) > 1]
+    return ["_".join(words).replace("/", "-") for words in zip(*telling, strict=True)] or [""] * len(firsts)
+
+
+def _set(label: str, files: list[Path], known: dict[Path, Facts]) -> LightSet:
+    shape = Counter(known[path].shape for path in files).most_common(1)[0][0]
+    first = next(path for path in files if known[path].shape == shape)
+    levels = levels_of_set([path for path in files if known[path].shape == shape])
+    warnings = tuple(_warnings(files, known))
+    return LightSet(label, tuple(files), with_levels(known[first], levels), levels, warnings)
+
+
+def _warnings(files: list[Path], known: dict[Path, Facts]) -> Iterable[str]:
+    kinds = Counter(known[path].exposure.kind for path in files)
+    for kind, count in kinds.items():
+        if kind is not Kind.LIGHT:
+            yield f"{count} of {len(files)} files say they are of type {kind}; they are stacked as lights."
+    patterns = {known[path].bayer for path in files}
+    if len(patterns) > 1:
+        yield "The files name different Bayer patterns; the first one's is used for all."

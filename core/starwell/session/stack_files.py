@@ -1,0 +1,191 @@
+"""`starwell stack` without its words: lights on disk, masters, and how to combine them, into files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from starwell.calibration.calibrate import Calibrator
+from starwell.calibration.library import load_masters
+from starwell.calibration.master import Masters
+from starwell.errors import NothingStacked, PlanError
+from starwell.files import pictures
+from starwell.files.atomic import replacing
+from starwell.frame import Colour
+from starwell.picture.preview import preview
+from starwell.session.build import Method
+from starwell.session.events import Event
+from starwell.session.exact import ExactRun
+from starwell.session.intake import Intake
+from starwell.session.output import Stacked, Unit, maps_path, save
+from starwell.session.records import Report, Status, SubRecord, report
+from starwell.session.sets import LightSet, Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class MasterPaths:
+    """Masters as the user names them: a master, a folder of frames, or for the bias a level in ADU."""
+
+    bias: str | None = None
+    dark: str | None = None
+    flat: str | None = None
+    dark_flat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where everything goes; each path gets the set's label where a call makes several stacks."""
+
+    stack: Path
+    report: Path | None = None
+    preview: Path | None = None
+    unit: Unit = Unit.FULL_SCALE
+    overwrite: bool = False
+
+    def labelled(self, label: str) -> Outputs:
+        """The outputs of one of several sets."""
+        if not label:
+            return self
+
+        def tagged(path: Path | None) -> Path | None:
+            return path.with_name(f"{path.stem}_{label}{path.suffix}") if path else None
+
+        stack = tagged(self.stack) or self.stack
+        return Outputs(stack, tagged(self.report), tagged(self.preview), self.unit, self.overwrite)
+
+    def check(self) -> None:
+        """PlanError where a file is in the way or the folder is missing, before hours are spent."""
+        paths = [self.stack, self.report, self.preview]
+        if self.stack.suffix.lower() not in _STACK_SUFFIXES:
+            known = ", ".join(sorted(_STACK_SUFFIXES))
+            raise PlanError(f"{self.stack.name} should end in one of {known}.")
+        if self.stack.suffix.lower() in _FITS:
+            paths.append(maps_path(self.stack))
+        for path in filter(None, paths):
+            if path.exists() and not self.overwrite:
+                raise PlanError(f"{path} exists; --overwrite replaces it.")
+            if not path.parent.is_dir():
+                raise PlanError(f"There is no folder {path.parent} to write {path.name} to.")
+
+
+_FITS = {".fits", ".fit", ".fts"}
+_STACK_SUFFIXES = _FITS | {".tif", ".tiff"}
+
+
+class SetRun:
+    """One set of lights, from files to a written stack; events on the way."""
+
+    def __init__(
+        self,
+        lights: LightSet,
+        masters: MasterPaths,
+        method: Method,
+        *,
+        colour: Colour = Colour.FULL,
+        reference: Path | None = None,
+    ) -> None:
+        self.lights = lights
+        loaded = load_masters(
+            bias=masters.bias,
+            dark=masters.dark,
+            flat=masters.flat,
+            dark_flat=masters.dark_flat,
+            lights=lights.facts,
+        )
+        self.masters: Masters = loaded
+        self.intake = Intake(Calibrator(loaded, lights.facts), loaded, colour=colour)
+        wanted = None if reference is None else _number_of(lights, reference)
+        self._run = ExactRun(self.intake, lights.frame, lights.numbers, method, reference=wanted)
+
+    def events(self) -> Iterator[Event]:
+        """Do the work."""
+        return self._run.run()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, said once for the set."""
+        found = self.intake.findings
+        subs = [c.warnings for m in self._run.members.by_number.values() if (c := m.candidate)]
+        often = [w for warnings in subs[:1] for w in warnings]
+        return tuple(
+            dict.fromkeys(
+                (*self.lights.warnings, *self.intake.warnings, *often, *(found.warnings if found else ()))
+            )
+        )
+
+    @property
+    def source_of_gain(self) -> str:
+        """Where e-/ADU and read noise come from."""
+        return self.intake.findings.source if self.intake.findings else ""
+
+    def records(self) -> list[SubRecord]:
+        """One record per file of the set."""
+        records = self._run.members.records()
+        return [
+            msgspec.structs.replace(record, file=self.lights.file(number).name)
+            for number, record in zip(self.lights.numbers, records, strict=False)
+        ]
+
+    def report(self, unreadable: list[Unreadable]) -> Report:
+        """The whole set, and the files that could not even be sorted into one."""
+        lost = [SubRecord(file=u.file.name, status=Status.UNREADABLE, reason=u.fault) for u in unreadable]
+        reference = self._run.reference
+        return report(self.records() + lost, reference.facts.source if reference else None)
+
+    def stacked(self) -> Stacked:
+        """The finished stack; NothingStacked before `events` ran through."""
+        stack, reference = self._run.stack, self._run.reference
+        if stack is None or reference is None:
+            raise NothingStacked("There is no stack yet.")
+        sums = stack.sums
+        mean = stack.mean()
+        variance = np.stack([sums.variance(channel) for channel in stack.channels])
+        weight = sums.weight.astype(np.float32) / np.float32(1 << 16)
+        count, masked = sums.count, sums.masked
+        if len(stack.channels) == 1:
+            mean, variance, weight, count, masked = (a[0] for a in (mean, variance, weight, count, masked))
+        members = self._run.members
+        return Stacked(
+            mean=mean,
+            weight=weight,
+            count=count,
+            masked=masked,
+            variance=variance,
+            facts=reference.facts,
+            model=self.intake.model,
+            masters=self.masters,
+            stacked=members.count(),
+            livetime_s=members.livetime_s(),
+            output_step=self.intake.planes.output_step,
+        )
+
+    def write(self, outputs: Outputs, unreadable: list[Unreadable]) -> Stacked:
+        """Write stack, maps, report and preview; each whole or not at all."""
+        stack = self.stacked()
+        save(outputs.stack, stack, unit=outputs.unit, overwrite=outputs.overwrite)
+        if outputs.preview is not None:
+            saturation = stack.model.saturation_adu
+            picture = preview(stack.mean, coverage=stack.count, white_adu=saturation)
+            upright = picture if stack.facts.top_down else picture[::-1]
+            pictures.write_png(outputs.preview, upright, overwrite=outputs.overwrite)
+        if outputs.report is not None:
+            write_report(outputs.report, self.report(unreadable), overwrite=outputs.overwrite)
+        return stack
+
+
+def write_report(path: Path, content: Report, *, overwrite: bool = False) -> None:
+    """The report as indented JSON."""
+    text = msgspec.json.format(msgspec.json.encode(content), indent=2)
+    with replacing(path, overwrite=overwrite) as stream:
+        stream.write(text + b"\n")
+
+
+def _number_of(lights: LightSet, reference: Path) -> int:
+    for number in lights.numbers:
+        if lights.file(number) == reference or lights.file(number).resolve() == reference.resolve():
+            return number
+    raise PlanError(f"The reference {reference} is not among the lights.")
