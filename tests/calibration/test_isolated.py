@@ -11,7 +11,7 @@ SIGMA = 12.0
 
 
 def field(stars, shape, fwhm, colour=(1.0, 1.0, 1.0), bayer=None, seed=0, offset=(0.0, 0.0)):
-    """A noisy sky with Gaussian stars integrated over pixels; stars: (n, 3) of x, y and the centre's height."""
+    """A noisy sky with Gaussian stars integrated over pixels; stars: (n, 3) of x, y and height."""
     rng = np.random.default_rng(seed)
     pixels = rng.normal(0, SIGMA, shape)
     s = fwhm / 2.3548

@@ -119,10 +119,12 @@ def described(master: Master) -> list[str]:
     learnt, kept = master.learnt, master.keywords
     calibrated = master.kind is Kind.FLAT and kept.get("CALFRAME") != "NONE"
     above = " above the bias" if calibrated else ""
+    clipped = 100 * float(kept["CLIPFRAC"])
     lines = [
         f"Master {NAMES[master.kind]} of {master.combined} frames, {_settings(master)}",
-        f"  level        {master.level_adu:,.1f} ADU{above}, noise of one frame {learnt['noise_adu']:.2f} ADU",
-        f"  clipped      {100 * float(kept['CLIPFRAC']):.4f} % of the samples, beyond {kept['CLIPSIG']:g} sigma",
+        f"  level        {master.level_adu:,.1f} ADU{above}",
+        f"  noise        {learnt['noise_adu']:.2f} ADU in one frame, by pairs",
+        f"  clipped      {clipped:.4f} % of the samples, beyond {kept['CLIPSIG']:g} sigma",
     ]
     return lines + _transfer_lines(master) + _dark_lines(master)
 
