@@ -75,6 +75,21 @@ def test_a_tile_compressed_file_cut_off_is_refused(tmp_path: Path, share: float)
         fits.read(path)
 
 
+@pytest.mark.parametrize("wrong", range(0, 2000, 97))
+def test_wrong_bytes_in_compressed_pixels_give_a_frame_or_a_clear_refusal(tmp_path: Path, wrong: int) -> None:
+    path = tmp_path / "Light_7.fits.fz"
+    pixels = np.random.default_rng(8).integers(0, 600, (30, 40)).astype(np.int16)
+    astropy_fits.CompImageHDU(pixels).writeto(path)
+    content = bytearray(path.read_bytes())
+    start = 2 * 2880 + wrong
+    content[start : start + 6] = b"\xff" * 6
+    path.write_bytes(content)
+    try:
+        assert fits.read(path).pixels.shape == (30, 40)
+    except FileDamaged as error:
+        assert "Light_7.fits.fz" in str(error)  # noqa: PT017
+
+
 @given(position=st.integers(0, 2879), byte=st.integers(0, 255))
 def test_one_wrong_byte_in_the_header_gives_a_frame_or_a_clear_refusal(
     tmp_path_factory: pytest.TempPathFactory, whole: Path, position: int, byte: int

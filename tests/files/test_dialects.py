@@ -233,6 +233,15 @@ def test_of_keywords_that_stand_twice_the_first_is_used_and_said(fits_file: Any)
 
 
 @pytest.mark.parametrize(
+    "card", ["HISTORYX no value", "HIERARCH no value", "just words", "COMMENT= 5", "=", "A=B=C"]
+)
+def test_cards_without_a_value_are_passed_by(fits_file: Any, card: str) -> None:
+    facts = fits.read_facts(fits_file(card, "GAIN    = 5", "HIERARCH ESO DET GAIN = 7"))
+    assert facts.exposure.gain == 5
+    assert facts.header["ESO DET GAIN"] == 7
+
+
+@pytest.mark.parametrize(
     ("words", "kind"),
     [
         ("Light Frame", Kind.LIGHT), ("LIGHT", Kind.LIGHT), ("light", Kind.LIGHT), ("Object", Kind.LIGHT),

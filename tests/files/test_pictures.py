@@ -130,6 +130,19 @@ def test_a_picture_cut_off_is_refused_by_name(tmp_path: Path, ending: str, share
         pictures.read(path)
 
 
+@pytest.mark.parametrize("compression", [5, 8])
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_a_compressed_tiff_cut_off_is_refused_quietly(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], compression: int, share: float
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 65536, (90, 90), dtype=np.uint16)
+    content = cv2.imencode(".tif", pixels, [cv2.IMWRITE_TIFF_COMPRESSION, compression])[1].tobytes()
+    (tmp_path / "Light_7.tif").write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(FileDamaged, match=r"Light_7\.tif"):
+        pictures.read(tmp_path / "Light_7.tif")
+    assert capfd.readouterr().err == ""
+
+
 def test_a_png_with_a_wrong_byte_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     pictures.write_png(path, np.arange(1600, dtype=np.uint16).reshape(40, 40))

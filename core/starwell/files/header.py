@@ -77,9 +77,9 @@ def parse(raw: bytes) -> Header:
 
 def _indicated(line: str) -> str:
     """The card as astropy takes it: a blank behind the equals sign, nothing where no value is indicated."""
-    if line.startswith((*_TEXT, "CONTINUE", "HIERARCH")):
+    name, equals = line[:8].rstrip(), line.find("=")
+    if name in (*_TEXT, "CONTINUE") or (name == "HIERARCH" and "= " in line):
         return line
-    equals = line.find("=")
     if not 0 < equals <= 8:
         return " " * _CARD
     return line if line[equals + 1] == " " else f"{line[:equals]}= {line[equals + 1 : _CARD - 1]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from starwell.frame import FULL_SCALE_ADU, Frame, Pixels
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its errors say what its log says
 _MORE_PAGES = "several pictures in the file: the first is read"
 
 
@@ -124,10 +126,15 @@ def _is_whole_png(content: bytes) -> bool:
 
 
 def _through_opencv(content: bytes, path: Path) -> Pixels:
+    log = cv2.utils.logging  # it would write on the terminal what the error below says better
+    loudness = log.getLogLevel()
+    log.setLogLevel(log.LOG_LEVEL_SILENT)
     try:
         array: Pixels | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         array = None
+    finally:
+        log.setLogLevel(loudness)
     if array is None:
         raise FileDamaged(
             f"{path}: the pixels cannot be read. Copy it again, or save it without compression."
@@ -143,10 +150,13 @@ def _read_tiff(content: bytes, path: Path) -> tuple[Pixels, str, tuple[str, ...]
         flags = (_MORE_PAGES,) if len(tiff.pages) > 1 else ()
         description, axes = page.description, page.axes
         array = None if _is_beyond_tifffile(page) else page.asarray()
+        if array is not None and (
+            array.ndim != len(axes) or array.size == 0 or array.dtype.kind not in "iuf"
+        ):
+            raise ValueError(f"{array.dtype} pixels of shape {array.shape}")
     if array is None:
-        array, axes = _through_opencv(content, path), "YX"
-        axes = "SYX"[-array.ndim :]
-    if set(axes) - set("SYX") or "Y" not in axes or "X" not in axes:
+        return _through_opencv(content, path), description, flags
+    if set(axes) - set("SYX") or not {"Y", "X"} <= set(axes):
         raise StorageError(f"{path} holds a TIFF of axes {axes}, which is no mono or RGB frame.")
     if "S" in axes:
         array = np.moveaxis(array, axes.index("S"), 0)
@@ -165,19 +175,7 @@ def _tifffile(path: Path) -> Iterator[None]:
     """Translates tifffile's errors into FileDamaged."""
     try:
         yield
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        struct.error,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # its decoders raise whatever they meet
         raise FileDamaged(f"{path}: the TIFF cannot be read ({error}). Copy it again.") from error
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from starwell.frame import FULL_SCALE_ADU, Pixels
 
 UNIT_SCALE_LIMIT = 10.0
-"""Float pixels that never exceed this are taken for 0..1, stars above 1 included (the limit Siril uses)."""
+"""Float pixels that stay within ± this are taken for 0..1, stars above 1 included (the limit Siril uses)."""
 SCALED = "float 0..1 read as 0..65535 ADU"
 
 
@@ -16,7 +16,7 @@ def to_adu(array: Pixels) -> tuple[Pixels, tuple[str, ...]]:
     if array.dtype.kind != "f" or array.size == 0:
         return array, ()
     highest = np.fmax.reduce(array, axis=None)
-    if not np.isfinite(highest) or highest > UNIT_SCALE_LIMIT:
+    if not highest <= UNIT_SCALE_LIMIT or np.fmin.reduce(array, axis=None) < -UNIT_SCALE_LIMIT:
         return array, ()
     array *= array.dtype.type(FULL_SCALE_ADU)
     return array, (SCALED,)
