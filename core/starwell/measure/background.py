@@ -68,9 +68,9 @@ def background(pixels: Pixels, planes: Planes) -> Background:
 
 
 def _thinned(pixels: Pixels, planes: Planes, channel: int) -> Float32:
-    """The channel at half size, with every other row left out where there are rows to spare."""
+    """The channel at half size, with every second or third row only where there are rows to spare."""
     views = [planes.view(pixels, plane) for plane in planes.planes if plane.channel == channel]
-    skip = 2 if views[0].shape[0] > 512 else 1
+    skip = 1 + (views[0].shape[0] > 512) + (views[0].shape[0] > 1024)
     if planes.planes[0].step == 2:
         rows, columns = (min(v.shape[axis] for v in views) for axis in (0, 1))
         halves = [np.asarray(v[:rows:skip, :columns], np.float32) for v in views]

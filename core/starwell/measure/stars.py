@@ -17,12 +17,13 @@ from starwell.measure.profile import Profiles, profiles, shape_of_field
 
 MOST_STARS = 300
 FEW_STARS = 20
-_CANDIDATES = 400
+_CANDIDATES = 360
 _LOOKED_AT = 5000
 _SCALES = 5
 _SMALLEST_BIN = 8
 _TRIES = 8
-_BOX = 17
+_LARGE = 1 << 20
+_SURROUNDINGS = 8  # px; interpolated, they reach twice as far
 _FEWEST_GOOD = 3
 _MUCH_MORE = 10.0
 _LEAST_ADU = 1.0
@@ -30,7 +31,7 @@ _PEAK_SIDE = 5  # the bin knows the peak to ± 2 px
 _TOO_MUCH = ("pixel buffer", "deblending", "overflow")  # sep's words for more than it can hold
 _GRID = 8
 _TENT_NOISE = 0.375  # of white noise, after the tent in both directions
-_ACTIVE_SHARE, _ACTIVE_LEAST = 0.015, 60_000
+_MOST_ACTIVE = 30_000  # 300 stars of 100 px: the brightest are enough
 _EXTRACT: dict[str, Any] = {  # the plane is smoothed already
     "minarea": 5,
     "filter_kernel": None,
@@ -135,9 +136,12 @@ def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, fain
 
 
 def _compact(plane: Float32) -> Float32:
-    """The smoothed plane above the mean of a box around: nebulae would run stars together."""
+    """The smoothed plane above the mean of its surroundings: nebulae would run stars together."""
     smooth: Float32 = cv2.sepFilter2D(plane, -1, TENT, TENT)
-    smooth -= cv2.boxFilter(plane, -1, (_BOX, _BOX))
+    height, width = plane.shape
+    coarse = (max(1, width // _SURROUNDINGS), max(1, height // _SURROUNDINGS))
+    around = cv2.resize(plane, coarse, interpolation=cv2.INTER_AREA)
+    smooth -= cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
     return smooth
 
 
@@ -152,9 +156,10 @@ def _peaks(smooth: Float32, sigma: float, threshold: float) -> tuple[Float64, Fl
     level = threshold * _TENT_NOISE * sigma
     if not sigma > 0:  # a drawing, or nothing at all
         level = max(_LEAST_ADU, 1e-3 * float(smooth.max()))
-    most = max(_ACTIVE_LEAST, _ACTIVE_SHARE * smooth.size)
-    if np.count_nonzero(smooth > level) > most:
-        level = max(level, float(np.quantile(smooth[::4, ::4], 1 - min(0.5, most / smooth.size))))
+    if np.count_nonzero(smooth > level) > _MOST_ACTIVE:
+        step = 4 if smooth.size > _LARGE else 1
+        sample = smooth[::step, ::step]
+        level = max(level, float(np.quantile(sample, 1 - min(0.5, _MOST_ACTIVE / smooth.size))))
     for _ in range(_TRIES):
         try:
             found = sep.extract(
