@@ -129,6 +129,11 @@ def test_on_a_colour_sensor_that_did_not_move_nothing_is_altered():
         assert len(isolated.find(pixels, (SIGMA,) * 3, (0.3 * sub, 0.0))) == 0
 
 
+def test_the_steps_of_an_8_bit_frame_do_not_stand_out():
+    pixels = np.random.default_rng(1).normal(20.3, 0.35, (300, 300)).round().astype(np.float32)
+    assert len(IsolatedPixels(Facts(pixels.shape)).find(pixels, (0.13,))) == 0
+
+
 def test_three_planes_of_colour_speak_for_themselves():
     shape = (3, 80, 90)
     pixels = np.random.default_rng(1).normal(0, SIGMA, shape).astype(np.float32)

@@ -93,6 +93,8 @@ class IsolatedPixels:
         self._size = facts.size
         self._colour = self._planes.planes[0].step == 2
         self._egain = egain
+        # noise that hides below the converter's steps must not make every step stand out
+        self._least_sigma_adu = 2.0**facts.adu_shift / 2
         self._witnesses: deque[_Witness] = deque(maxlen=SUBS)
 
     def find(
@@ -104,6 +106,7 @@ class IsolatedPixels:
         px against any fixed reference (the translation of its transform).
         """
         mask = np.zeros(self._size, np.bool_)
+        sigma_adu = tuple(max(sigma, self._least_sigma_adu) for sigma in sigma_adu)
         for plane in self._planes.planes:
             view = self._planes.view(pixels, plane)
             found = isolated_pixels(view, sigma_adu[plane.channel], self._egain)
