@@ -204,6 +204,16 @@ def test_a_native_12_bit_master_is_scaled_to_left_justified_lights(make_master, 
     assert "scaled by 16" in calibrator.warnings[-1]
 
 
+@pytest.mark.parametrize(("lights", "darks", "left"), [(-100, None, 50), (-100, -100, 150), (100, None, 50)])
+def test_a_pedestal_that_only_the_lights_carry_is_taken_off(make_master, make_light, lights, darks, left):
+    dark = make_master(Kind.DARK, np.full((H, W), 1000.0))
+    dark = replace(dark, facts=replace(dark.facts, header={"PEDESTAL": darks} if darks else {}))
+    frame = make_light(np.full((H, W), 1150, np.uint16))
+    facts = replace(frame.facts, header={"PEDESTAL": lights})
+    assert (Calibrator(Masters(dark=dark), facts).calibrate(frame).pixels == left).all()
+    assert (Calibrator(Masters(), facts).calibrate(frame).pixels == 1050).all()
+
+
 def test_masters_above_the_first_sub_are_refused(make_master, make_light):
     masters = Masters(dark=make_master(Kind.DARK, np.full((H, W), 960.0)))
     frame = make_light(np.full((H, W), 80, np.uint16))

@@ -50,6 +50,13 @@ def test_the_frame_that_differs_is_named(write_frames, keyword, value, words):
         survey(Kind.DARK, [folder])
 
 
+def test_biases_of_two_temperatures_are_not_averaged(write_frames):
+    bias = {"IMAGETYP": "Bias", "EXPTIME": 0.0}
+    keywords = [{**bias, "CCD-TEMP": t} for t in (-5.0, -5.2, -5.1, -10.0)]
+    with pytest.raises(MasterMismatch, match=r"temperature runs from -10.0 to -5.0 °C: frame_003"):
+        survey(Kind.BIAS, [write_frames("bias", frames(), keywords)])
+
+
 def test_all_differences_are_told_at_once(write_frames):
     folder = write_frames("darks", frames(), [DARK, DARK, {**DARK, "GAIN": 0, "EXPTIME": 10.0}, DARK])
     with pytest.raises(MasterMismatch, match=r"(?s)exposure differs.*gain differs"):

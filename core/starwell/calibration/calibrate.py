@@ -149,10 +149,13 @@ def cut(master: Master, facts: Facts) -> Float32:
 
 
 def _offset(masters: Masters, facts: Facts, bias: Float32 | None) -> Float32 | None:
-    """What every sub is lowered by: the dark, which holds its bias, or the bias alone."""
+    """What every sub is lowered by: the dark, which holds its bias, or the bias, or a stated pedestal."""
     if masters.dark is None:
-        return bias
-    dark = cut(masters.dark, facts)
+        if masters.bias is None or bias is None:
+            stated = pedestal(facts)
+            return np.full((1, 1), stated, np.float32) if stated else None
+        return bias if masters.bias.constant_adu is not None else _above(bias, masters.bias, facts)
+    dark = _above(cut(masters.dark, facts), masters.dark, facts)
     mine, theirs = masters.dark.facts.exposure.seconds, facts.exposure.seconds
     if mine is None or theirs is None or same_exposure(mine, theirs) or bias is None:
         return dark
@@ -163,6 +166,18 @@ def _offset(masters: Masters, facts: Facts, bias: Float32 | None) -> Float32 | N
             f"does not grow as dark current does. Use darks of {theirs:g} s."
         )
     return bias + charge * np.float32(theirs / mine)
+
+
+def pedestal(facts: Facts) -> float:
+    """ADU a program added to keep a frame positive (PEDESTAL, which MaxIm and SBIG write negative)."""
+    stated = facts.header.get("PEDESTAL")
+    return abs(float(stated)) if isinstance(stated, int | float) else 0.0
+
+
+def _above(pixels: Float32, master: Master, facts: Facts) -> Float32:
+    """A master's pixels on the lights' pedestal."""
+    gap = pedestal(facts) - pedestal(master.facts)
+    return pixels if gap == 0 else pixels + np.float32(gap)
 
 
 def _dark_level(masters: Masters, offset: Float32 | None, bias: Float32 | None) -> float:

@@ -61,6 +61,7 @@ def keywords_for(master: Master) -> dict[str, Any]:
     keywords |= {"IMAGETYP": _TYPES[master.kind], "BUNIT": "ADU", "SWCREATE": f"starwell {__version__}"}
     keywords |= {"ADUSHIFT": master.facts.adu_shift, "SATURATE": master.facts.saturation_adu}
     keywords |= {"NCOMBINE": master.combined, "STACKCNT": master.combined, "LEVELADU": master.level_adu}
+    keywords |= {"PEDESTAL": master.facts.header.get("PEDESTAL")} if master.kind is not Kind.FLAT else {}
     keywords |= master.keywords
     if "EGAIN" in keywords:
         keywords["EGAINSRC"] = "header"

@@ -18,7 +18,7 @@ from starwell.frame import Facts, Kind
 LEAST_FRAMES = 3
 """Fewer frames cannot tell a cosmic ray from the sensor."""
 SPREAD_CELSIUS = 2.0
-"""Darks whose temperatures lie further apart than this are not of one kind."""
+"""Darks and biases whose temperatures lie further apart than this are not of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _unstated(field: _Field, found: Mapping[Path, Facts]) -> str | None:
 
 def _temperatures(kind: Kind, found: Mapping[Path, Facts]) -> list[str]:
     celsius = {path: f.sensor_celsius for path, f in found.items() if f.sensor_celsius is not None}
-    if kind not in {Kind.DARK, Kind.DARK_FLAT} or len(celsius) < 2:
+    if kind is Kind.FLAT or len(celsius) < 2:
         return []
     ordered = sorted(celsius.values())
     middle = ordered[len(ordered) // 2]
