@@ -27,11 +27,12 @@ KAPPA_LOW = 5.0
 SEEING = 0.2
 """f: the part of a star's peak that seeing moves from sub to sub."""
 
+SHARP_KAPPA = 5.5
 EDGE_KAPPA = 2.0
-"""Neighbours of a bright outlier go with it above this: the kernel has spread it over them."""
+"""Neighbours above EDGE of an outlier above SHARP go with it: the kernel has spread a hot pixel over them."""
 
 BLOB_PX = 8
-"""Connected outliers of at least this many pixels grow by GROWTH_PX."""
+"""Connected outliers of at least this many (plane) pixels grow by GROWTH_PX."""
 
 GROWTH_PX = 2
 CELL = 16
@@ -123,11 +124,12 @@ def _cell_minima(half: Float32) -> Float32:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """How one channel of one sub is judged."""
+    """How one channel of one sub is judged; grain: output px per plane px along an axis."""
 
     noise: NoiseMap
     scene: Scene
     scatter: float = 1.0
+    grain: int = 1
 
     def variance(
         self, y: NDArray[np.intp], x: NDArray[np.intp], mean: Float32, count: NDArray[np.uint16] | None
@@ -153,7 +155,7 @@ class Rule:
 def outliers(
     deviation: Float32, mean: Float32, count: NDArray[np.uint16] | None, y0: int, rule: Rule, scratch: Scratch
 ) -> Indices:
-    """Sorted flat indices of the band's outliers: D > 4 sigma or D < -5 sigma, their edges and grown blobs."""
+    """Sorted flat indices of the outliers, D > 4 sigma or D < -5 sigma, with their edges and grown blobs."""
     shape = deviation.shape
     limit = rule.first_limit(y0, y0 + shape[0], shape[1])
     magnitude, far = scratch.take("magnitude", shape), scratch.take("far", shape, np.bool_)
@@ -167,9 +169,10 @@ def outliers(
     d = deviation[y, x]
     high = d > KAPPA_HIGH * sigma
     found = np.concatenate([places[d < -KAPPA_LOW * sigma], places[high]])
-    edges = _edges(deviation, places[high], sigma[high])
-    found = np.unique(np.concatenate([found, edges]))
-    return np.union1d(found, _grown(found, shape)) if found.size >= BLOB_PX else found
+    sharp = d > SHARP_KAPPA * sigma
+    found = np.unique(np.concatenate([found, _edges(deviation, places[sharp], sigma[sharp])]))
+    blob = BLOB_PX * rule.grain**2
+    return np.union1d(found, _grown(found, shape, blob)) if found.size >= blob else found
 
 
 def _offsets(radius: int) -> NDArray[np.int64]:
@@ -193,8 +196,8 @@ def _edges(deviation: Float32, places: Indices, sigma: Float32) -> Indices:
     return neighbours[inside & high]
 
 
-def _grown(found: Indices, shape: tuple[int, ...]) -> Indices:
-    """The surroundings of connected (8-neighbour) blobs of at least BLOB_PX pixels; found is sorted."""
+def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:
+    """The surroundings of connected (8-neighbour) blobs of at least `blob` pixels; found is sorted."""
     width = shape[1]
     links = []
     for step in (1, width - 1, width, width + 1):
@@ -204,7 +207,7 @@ def _grown(found: Indices, shape: tuple[int, ...]) -> Indices:
     start, end = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(start.size, np.uint8), (start, end)), shape=(found.size, found.size))
     _, label = connected_components(graph, directed=False)
-    big = found[np.bincount(label)[label] >= BLOB_PX]
+    big = found[np.bincount(label)[label] >= blob]
     if not big.size:
         return big
     neighbours, inside = _around(big, shape, GROWTH_PX)

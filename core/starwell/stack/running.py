@@ -7,7 +7,7 @@ out afterwards, which whole numbers make exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -100,23 +100,32 @@ class RunningStack:
     def add(self, calibrated: Calibrated, entry: Entry) -> Added:
         """Judge a sub against the mean and stack it; the entry comes back with its masks and scatter."""
         sub = self.contribution(calibrated, entry)
-        if not self.reject or not self.scenes:
-            unmasked = replace(
-                entry, masks=(pack(NOTHING),) * len(self.channels), scatter=(1.0,) * len(self.channels)
-            )
-            return Added(self.restore(calibrated, unmasked), 0.0, ())
-        judge = self.judge(sub)
+        done = self._judged(sub) if self.reject and self.scenes else self._unjudged(sub)
+        if self.reject and self.reference is None and self.stacked >= self._next_survey:
+            self.survey()
+        return done
+
+    def _unjudged(self, sub: Contribution) -> Added:
+        """Without rejection, or as the very first."""
+        channels = self.planes.channels
+        entry = replace(sub.entry, masks=(pack(NOTHING),) * channels, scatter=(1.0,) * channels)
+        return Added(self.restore(sub.calibrated, entry), 0.0, ())
+
+    def _judged(self, sub: Contribution) -> Added:
+        judge = Judge(self.rules(sub, self.scenes), self.size, self.fwhm_px)
         judge.measure_scatter(partial(self._compared, sub), self.each)
         self._over_bands(sub, partial(self._judge_band, sub, judge))
         trails = judge.trails()
         masks = [judge.masks(channel) for channel in self.channels]
         for channel in self.channels if trails else ():
-            crossed = self.crossed(sub, channel, trails, masks[channel])
+            crossed = self._crossed(sub, channel, trails, masks[channel])
             self._withdraw(sub, channel, crossed)
             masks[channel] = np.union1d(masks[channel], crossed)
-        done = replace(entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED)
+        entry = replace(
+            sub.entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED
+        )
         self._counted(sub, masks, 1)
-        return Added(done, sum(m.size for m in masks) / self.sums.count.size, trails)
+        return Added(entry, sum(m.size for m in masks) / self.sums.count.size, trails)
 
     def remove(self, calibrated: Calibrated, entry: Entry) -> Entry:
         """Take a stacked sub out again, exactly; calibrated must be what was added."""
@@ -146,10 +155,9 @@ class RunningStack:
         tasks = [(channel, *band) for band in sub.bands() for channel in self.channels]
         self.each(lambda task: work(*task), tasks)
 
-    def judge(self, sub: Contribution) -> Judge:
-        """A judge for this sub, with the stack's present scene."""
-        rules = [Rule(self.noise(sub, channel), self.scenes[channel]) for channel in self.channels]
-        return Judge(rules, self.size, self.fwhm_px)
+    def rules(self, sub: Contribution, scenes: Sequence[Scene]) -> list[Rule]:
+        """How each channel of this sub is judged before these scenes."""
+        return [Rule(self.noise(sub, c), scenes[c], grain=sub.warp.grain(c)) for c in self.channels]
 
     def noise(self, sub: Contribution, channel: int) -> NoiseMap:
         """The model variance of this sub's pixels."""
@@ -176,15 +184,13 @@ class RunningStack:
         masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
         self.sums.settle(sub, channel, band, masked, self.scratch, 1)
 
-    def crossed(self, sub: Contribution, channel: int, trails: tuple[Trail, ...], masked: Indices) -> Indices:
+    def _crossed(self, sub: Contribution, channel: int, trails: tuple[Trail, ...], masked: Indices) -> Indices:
         """Output pixels under the trails that this sub has contributed in full: sorted flat indices."""
         flat = np.unique(np.concatenate([trail.pixels(self.size) for trail in trails]))
         y, x = np.divmod(flat, self.size[1])
         first, end = sub.warp.valid(channel, 0, self.size[0])
         flat = flat[(x >= first[y]) & (x < end[y])]
-        return np.setdiff1d(
-            np.setdiff1d(flat, masked, assume_unique=True), sub.defects[channel], assume_unique=True
-        )
+        return np.setdiff1d(flat, np.union1d(masked, sub.defects[channel]), assume_unique=True)
 
     def _withdraw(self, sub: Contribution, channel: int, flat: Indices) -> None:
         """Take back what these pixels have added: the same bands again, hence the same numbers."""
@@ -200,15 +206,13 @@ class RunningStack:
         self.each(withdraw, sub.bands())
 
     def _counted(self, sub: Contribution, masks: list[Indices], sign: int) -> None:
-        """What is kept once per sub: rejections, the model variance, now and then the scene."""
+        """What is kept once per sub: rejections and the model variance."""
         self.stacked += sign
         for channel, masked in enumerate(masks):
             mask_pixels(self.sums.masked[channel], masked, sign)
             noise = self.noise(sub, channel)
             weight = sub.weight[channel] / WEIGHT_ONE
             self.sums.count_noise(channel, noise, weight, sub.warp.covered(channel, CELL), sign)
-        if self.reject and self.reference is None and self.stacked >= self._next_survey:
-            self.survey()
 
     def survey(self) -> None:
         """Look at the mean anew: where stars are, how faint the sky is; again when the stack has doubled."""
@@ -219,6 +223,8 @@ class RunningStack:
         """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew."""
         self.survey()
         self.reference = [self.sums.mean(c, 1, self.scratch) for c in self.channels]
+        for mean, weight in zip(self.reference, self.sums.weight, strict=True):
+            mean[weight == 0] = np.nan
         self.sums.clear()
         self.stacked = 0
 

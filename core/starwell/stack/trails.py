@@ -84,7 +84,9 @@ def _cleaned(binned: Float32) -> Float32:
     if not sigma > 0:
         return np.zeros_like(binned)
     z = np.clip(binned / np.float32(sigma), -5, 20)
-    return z - cv2.blur(np.clip(z, -5, 5), (_CLEAN, _CLEAN))
+    z -= cv2.blur(np.clip(z, -5, 5), (_CLEAN, _CLEAN))
+    z[[0, -1]] = z[:, [0, -1]] = 0  # half-covered bins along the edges make lines of their own
+    return z
 
 
 def _residual(x: Indices, y: Indices, trail: Trail) -> Float64:

@@ -18,13 +18,15 @@ from starwell.errors import PlanError
 from starwell.frame import Float32
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.ledger import Entry, pack, unpack
-from starwell.stack.rejection import NoiseMap, Rule, Scene, survey
+from starwell.stack.rejection import Rule, Scene, survey
 from starwell.stack.ring import RING
 from starwell.stack.running import BAND_ROWS, Added, RunningStack
 from starwell.stack.trails import Trail
 
 _LARGEST = 6e4
 """float16 ends at 65504; brighter is a saturated star."""
+
+_NO_SCENE = Scene(np.zeros((1, 1), np.float16), np.zeros((1, 1), np.float32))
 
 Reread = Callable[[int], Calibrated]
 """A sub's number to the calibrated sub, the same every time."""
@@ -39,9 +41,10 @@ def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list
     if not stack.reject:
         return [stack.add(reread(entry.number), entry) for entry in entries]
     ring = _Ring(stack, len(entries))
-    noises = [ring.hold(i, reread(entry.number), entry) for i, entry in enumerate(entries)]
+    for i, entry in enumerate(entries):
+        ring.hold(i, reread(entry.number), entry)
     ring.settle()
-    judged = [ring.judged(i, entry, noises[i]) for i, entry in enumerate(entries)]
+    judged = [ring.judged(i, entry) for i, entry in enumerate(entries)]
     del ring
     added = []
     for entry, trails in judged:
@@ -61,13 +64,13 @@ class _Ring:
         self._level = np.zeros(channels, np.float32)
         self._held = np.empty((count, channels, *stack.size), np.float16)
         self._median = np.empty((channels, *stack.size), np.float32)
-        self._scenes: list[Scene] = []
+        self._rules: list[list[Rule]] = []
         starts = range(0, stack.size[0], BAND_ROWS)
         bands = [(y, min(y + BAND_ROWS, stack.size[0])) for y in starts]
         self._tasks = [(channel, *rows) for rows in bands for channel in stack.channels]
 
-    def hold(self, i: int, calibrated: Calibrated, entry: Entry) -> list[NoiseMap]:
-        """Warp and keep a sub, not a number where it does not count; its noise per channel."""
+    def hold(self, i: int, calibrated: Calibrated, entry: Entry) -> None:
+        """Warp and keep a sub, not a number where it does not count."""
         stack = self._stack
         sub = stack.contribution(calibrated, entry)
         if i == 0:
@@ -85,7 +88,7 @@ class _Ring:
             self._held[i, channel, y0:y1] = y
 
         stack.each(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
-        return [stack.noise(sub, channel) for channel in stack.channels]
+        self._rules.append(stack.rules(sub, [_NO_SCENE] * len(stack.channels)))
 
     def settle(self) -> None:
         """The median of what is held, and the scene it shows."""
@@ -96,16 +99,18 @@ class _Ring:
 
         self._stack.each(settle, self._tasks)
         height, width = (n // 2 for n in self._stack.size)
+        scenes = []
         for level, full in zip(self._level, self._median, strict=True):
             half = cv2.resize(full[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
             np.nan_to_num(half, copy=False)
-            self._scenes.append(survey(half + level, self._stack.fwhm_px))
+            scenes.append(survey(half + level, self._stack.fwhm_px))
+        for rules in self._rules:
+            rules[:] = [replace(rule, scene=scene) for rule, scene in zip(rules, scenes, strict=True)]
 
-    def judged(self, i: int, entry: Entry, noises: list[NoiseMap]) -> tuple[Entry, tuple[Trail, ...]]:
+    def judged(self, i: int, entry: Entry) -> tuple[Entry, tuple[Trail, ...]]:
         """The entry with masks and scatter, and the trails of a held sub."""
         stack = self._stack
-        rules = [Rule(noise, scene) for noise, scene in zip(noises, self._scenes, strict=True)]
-        judge = Judge(rules, stack.size, stack.fwhm_px)
+        judge = Judge(self._rules[i], stack.size, stack.fwhm_px)
 
         def compare(channel: int, y0: int, y1: int) -> Compared:
             held = self._held[i, channel, y0:y1].astype(np.float32)

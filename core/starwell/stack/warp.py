@@ -82,11 +82,11 @@ def _route(plane: Plane, size: tuple[int, int], to_sub: Transform, output_step: 
         m[0] = -m[0] + (0, 0, width - 1)
     if flip_y:
         m[1] = -m[1] + (0, 0, height - 1)
-    ratio = plane.step // output_step
+    ratio = max(1, plane.step // output_step)
     (a, b, _), (c, d, _) = m * ratio
     near = max(abs(b), abs(c)) <= SMALL_SLOPE and max(abs(a - b * c / d - 1), abs(d - 1)) <= SMALL_STRETCH
     turned = Transform.from_matrix(m)
-    return _Route(plane, transposed, flip_x, flip_y, (height, width), turned, ratio, near and ratio >= 1)
+    return _Route(plane, transposed, flip_x, flip_y, (height, width), turned, ratio, near)
 
 
 class Warp:
@@ -144,6 +144,10 @@ class Warp:
         """How many rows (at most `rows`) a band may have before a change of scale shifts the phase in it."""
         routes = [r for routes in self._routes.values() for r in routes if r.strips]
         return min((strip_length(r.to_plane.d * r.per_plane_px - 1, rows) for r in routes), default=rows)
+
+    def grain(self, channel: int) -> int:
+        """Output px per px of the channel's planes: 2 where colour planes are spread to full size."""
+        return self._routes[channel][0].per_plane_px
 
     def valid(self, channel: int, y0: int, y1: int) -> tuple[Spans, Spans]:
         """First and end column of the pixels of rows y0 … y1 that this sub covers."""
@@ -252,23 +256,36 @@ def _strips(
     mid = scratch.take("mid", (end - top, width + 2 * pad))
     spread = scratch.take(name, ((n + 2 * pad) * ratio, width))
     if end > top:
-        line = Line(ratio * (t.a - t.b * t.c / t.d), ratio * t.b / t.d, ratio * (t.tx - t.b * t.ty / t.d))
-        horizontal(_rows(view, top, end, ratio, scratch), top, line, across, mid, pad)
+        rows, held = _rows(view, top, end, ratio, scratch)
+        start = ratio * (t.tx - t.b * t.ty / t.d) + held
+        line = Line(ratio * (t.a - t.b * t.c / t.d), ratio * t.b / t.d, start)
+        horizontal(rows, top, line, across, mid, pad)
         for parity in range(ratio):
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
             vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad)
     return spread[pad * ratio : pad * ratio + y1 - y0]
 
 
-def _rows(view: Float32, top: int, end: int, ratio: int, scratch: Scratch) -> Float32:
-    """Rows as OpenCV can read them: contiguous, and with zeros between the pixels of a coarse plane."""
+def _rows(view: Float32, top: int, end: int, ratio: int, scratch: Scratch) -> tuple[Float32, int]:
+    """Rows as OpenCV can read them, and at which column their first pixel is.
+
+    Contiguous; those of a coarse plane with zeros between the pixels, and their end pixels held beyond the
+    ends, where a border rule would not know of the zeros.
+    """
     rows = view[top:end]
     if ratio == 1 and rows.strides[1] == rows.itemsize and rows.strides[0] > 0:
-        return rows
-    copy = scratch.take(f"rows x{ratio}", (end - top, ratio * view.shape[1]))
-    copy[:, ::ratio] = rows
-    return copy[:, : ratio * (view.shape[1] - 1) + 1]
+        return rows, 0
+    width = view.shape[1]
+    held = 0 if ratio == 1 else _HELD
+    copy = scratch.take(f"rows x{ratio}", (end - top, ratio * (width + 2 * held)))
+    copy[:, ratio * held : ratio * (held + width) : ratio] = rows
+    if held:
+        copy[:, : ratio * held : ratio] = rows[:, :1]
+        copy[:, ratio * (held + width) :: ratio] = rows[:, -1:]
+    return copy, ratio * held
 
+
+_HELD = 4
 
 _CV_FLAGS = {
     Kernel.LANCZOS: cv2.INTER_LANCZOS4,
