@@ -170,16 +170,17 @@ class Sky:
             light += trail
         return light
 
-    def scene_e(self, *, fwhm_px: float | None = None, sky: bool = True) -> Float32:
-        """The noiseless scene in sub 0's geometry, e- per reference sub: H×W, or 3×H×W for a colour sensor.
+    def scene_e(self, sub: int = 0, *, fwhm_px: float | None = None, sky: bool = True) -> Float32:
+        """The noiseless scene in this sub's geometry, e- per reference sub: H×W, or 3×H×W in colour.
 
         Through the median seeing (or this FWHM) and a clear sky; without vignette, dust and sensor. This is
-        what a stack, times its egain, should show. `sky` adds sub 0's gradient at the plan's own level.
+        what a stack about this sub, times its egain, should show. `sky` adds the sub's gradient at the
+        plan's own level.
         """
         weather = self.plan.weather
-        first = conditions(self.plan, 0)
+        there = conditions(self.plan, sub)
         psf = Psf.seen(fwhm_px or weather.fwhm_px, self.plan.optics.beta)
-        seen = Conditions(first.pose, psf, weather.fwhm_px, 1.0, float(sky), first.gradient)
+        seen = Conditions(there.pose, psf, weather.fwhm_px, 1.0, float(sky), there.gradient)
         n = self.planes.channels
         pixels = np.zeros((n, *self.plan.size), np.float32)
         self._fill(
