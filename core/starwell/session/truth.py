@@ -57,16 +57,19 @@ def compare(sky: Sky, pipeline: Pipeline) -> Comparison | None:
     to_home = sky.truth(home).transform.inverse()
     egain = pipeline.intake.model.egain
     channel = len(pipeline.stack.channels) // 2
-    scene = sky.scene_e(home)
+    # The stack is on the reference's scale, and a flat of mean 1 leaves the field's mean shading in.
+    shading = float(sky.flat_field.mean())
+    scene = sky.scene_e(home, as_seen=True) * np.float32(shading)
     scene = scene[channel] if scene.ndim == 3 else scene
     residual = pipeline.stack.mean(channel) * np.float32(egain) - scene
     full = pipeline.stack.sums.count[channel] >= 0.9 * pipeline.members.count()
     blank = full & ~_near_stars(sky, home, scene)
     numbers = [n - 1 for n, _ in pipeline.members.stacked()]
-    ideal = _ideal_noise_e(sky, home, numbers, sky.plan.size)
+    scale = shading * sky.truth(home).transparency
+    ideal = _ideal_noise_e(sky, home, numbers, sky.plan.size) * np.float32(scale)
     ratio = _noise_ratio(residual, ideal, blank)
     noise = ratio * float(np.median(ideal[blank]))
-    flux = _photometry(sky, home, residual, full)
+    flux = _photometry(sky, home, residual, full, scale)
     return Comparison(
         stacked=len(numbers),
         corner_px=_corner_errors(sky, pipeline, to_home),
@@ -145,14 +148,16 @@ def _under_trails(
     return float(residual[trail].mean() - residual[near].mean()) / noise
 
 
-def _photometry(sky: Sky, home: int, residual: Float32, full: Mask) -> tuple[float, float] | None:
+def _photometry(
+    sky: Sky, home: int, residual: Float32, full: Mask, scale: float
+) -> tuple[float, float] | None:
     """Star light in the stack over the catalogue's, of bright lone stars: median and robust scatter."""
     stars = sky.truth(home).stars
     radius = round(_APERTURE_FWHM * sky.plan.weather.fwhm_px)
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     aperture = np.hypot(x, y) <= radius
     height, width = full.shape
-    well = 0.05 * sky.plan.chip.full_well_e * sky.plan.weather.fwhm_px**2
+    well = 0.5 * sky.plan.chip.full_well_e * sky.plan.weather.fwhm_px**2
     ratios = []
     for sx, sy, flux in zip(stars.x, stars.y, stars.flux_e, strict=True):
         cx, cy = round(sx), round(sy)
@@ -163,7 +168,7 @@ def _photometry(sky: Sky, home: int, residual: Float32, full: Mask) -> tuple[flo
         here = np.s_[cy - radius : cy + radius + 1, cx - radius : cx + radius + 1]
         if full[here].all():
             edge = residual[here][~aperture]
-            ratios.append(1 + float((residual[here] - np.median(edge))[aperture].sum()) / flux)
+            ratios.append(1 + float((residual[here] - np.median(edge))[aperture].sum()) / (scale * flux))
     if len(ratios) < 5:
         return None
     middle = float(np.median(ratios))
