@@ -1,0 +1,148 @@
+"""starwell's side, a program for each measurement so that CPU and peak memory are its own; prints JSON.
+
+python bench/ours.py running [--night mono|osc|small] [--subs N] [--folder F]
+python bench/ours.py align|combine [--folder F]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import frames
+from calibrated import calibrated_subs, corner_error_px, masters
+from starwell.align.match import Alignment, match
+from starwell.align.transform import Transform
+from starwell.calibration.calibrate import Calibrated, Calibrator
+from starwell.calibration.master import Masters
+from starwell.files import fits
+from starwell.files.frames import open_frame
+from starwell.frame import Frame, Planes
+from starwell.measure.compare import Normalisation
+from starwell.measure.sub import measure
+from starwell.session.events import StackStarted, SubStacked
+from starwell.session.intake import Intake
+from starwell.session.pipeline import Pipeline
+from starwell.session.sets import LightSet, light_sets
+from starwell.stack.exact import second_pass
+from starwell.stack.kernels import Kernel, Scratch
+from starwell.stack.ledger import Entry
+from starwell.stack.running import BAND_ROWS, RunningStack
+from starwell.stack.warp import Warp
+
+ALIGNED = 6
+
+
+def memory_mb(which: str) -> float:
+    """VmHWM or VmRSS of this process, MB."""
+    with Path("/proc/self/status").open() as status:
+        return next(int(line.split()[1]) * 1024 / 1e6 for line in status if line.startswith(which))
+
+
+def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
+    """A running stack of so many subs, read from disk over and over; one sub is rejected and restored.
+
+    Per sub: seconds to read, seconds of wall and CPU time to take it the whole way, and the memory held.
+    fresh: the subs at which the stack began anew.
+    """
+    sets, _ = light_sets(frames.lights(folder, night))
+    lights = sets[0]
+    found = masters(folder, night)
+    pipeline = Pipeline(Intake(Calibrator(found, lights.facts), found), lambda number: _frame(lights, number))
+    told: dict[str, list[float]] = {"read_s": [], "wall_s": [], "cpu_s": [], "rss_mb": []}
+    fresh, stacked = [], 0
+    for number in range(1, subs + 1):
+        started = time.perf_counter()
+        frame = _frame(lights, number)
+        told["read_s"].append(time.perf_counter() - started)
+        started, cpu = time.perf_counter(), time.process_time()
+        events = list(pipeline.feed(frame))
+        told["wall_s"].append(time.perf_counter() - started)
+        told["cpu_s"].append(time.process_time() - cpu)
+        told["rss_mb"].append(memory_mb("VmRSS"))
+        fresh += [number for event in events if isinstance(event, StackStarted)]
+        stacked = next((event.stacked for event in events if isinstance(event, SubStacked)), stacked)
+    list(pipeline.finish())
+    for _ in (pipeline.reject(subs), pipeline.restore(subs)):
+        list(_)
+    assert pipeline.stack is not None
+    fits.write(folder / "running.fits", pipeline.stack.mean(), {}, overwrite=True)
+    return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": memory_mb("VmHWM")}
+
+
+def _frame(lights: LightSet, number: int) -> Frame:
+    """Sub `number` of an endless night: the files come round again under new numbers."""
+    frame = lights.frame((number - 1) % len(lights.files) + 1)
+    return Frame(replace(frame.facts, number=number), frame.pixels)
+
+
+def align(folder: Path) -> dict[str, Any]:
+    """Find stars, match, warp (cubic, as live): CPU s per sub, corner errors px."""
+    cpu, errors, reference = [], [], None
+    for number, sub in calibrated_subs(folder, "mono", ALIGNED + 1):
+        planes, size = Planes.of(sub.facts), sub.facts.size
+        if reference is None:
+            reference = measure(sub.pixels, planes, saturation_adu=sub.saturation_adu).stars.xy
+            continue
+        started = time.process_time()
+        stars = measure(sub.pixels, planes, saturation_adu=sub.saturation_adu).stars
+        found = match(stars.xy, reference, size=size)
+        assert isinstance(found, Alignment)
+        warped, scratch = np.empty(size, np.float32), Scratch()
+        warp = Warp(found.transform, planes, size, size, Kernel.CUBIC)
+        rows = warp.tallest(BAND_ROWS)
+        for y in range(0, size[0], rows):
+            end = min(y + rows, size[0])
+            warped[y:end] = warp.band(sub.pixels, 0, y, end, scratch)
+        cpu.append(time.process_time() - started)
+        errors.append(corner_error_px("mono", number, found.transform))
+    return {"cpu_s": median(cpu), "error_px": median(errors)}
+
+
+def combine(folder: Path) -> dict[str, Any]:
+    """Two passes over aligned subs with everything a stack does to them, files read twice: CPU s per sub."""
+    paths = frames.lights(folder, "still")
+    cpu = time.process_time()
+    first = open_frame(paths[0])
+    calibrator, planes = Calibrator(Masters(), first.facts), Planes.of(first.facts)
+    out = np.empty(first.facts.size, np.float32)
+
+    def sub(number: int) -> Calibrated:
+        return calibrator.calibrate(open_frame(paths[number]), out)
+
+    model = frames.NIGHTS["still"].plan.chip.model
+    stack = RunningStack(first.facts.size, planes, model, threads=os.cpu_count() or 1)
+    scale = Normalisation(1.0, ((0.0, 0.0, 0.0),))
+    entries = [Entry(number, Transform(), scale, (1.0,)) for number in range(len(paths))]
+    for entry in entries:
+        stack.add(sub(entry.number), entry)
+    masked = [added.masked_fraction for added in second_pass(stack, entries, sub)]
+    stack.mean()
+    return {
+        "cpu_s": (time.process_time() - cpu) / len(paths),
+        "stacked": stack.stacked,
+        "masked": float(np.mean(masked)),
+        "peak_mb": memory_mb("VmHWM"),
+    }
+
+
+if __name__ == "__main__":
+    AS_WRITTEN = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=AS_WRITTEN)
+    parser.add_argument("what", choices=("running", "align", "combine"))
+    parser.add_argument("--night", choices=frames.NIGHTS, default="mono")
+    parser.add_argument("--subs", type=int, default=20)
+    parser.add_argument("--folder", type=Path, default=frames.WORK)
+    asked = parser.parse_args()
+    if asked.what == "running":
+        print(json.dumps(running(asked.folder, asked.night, asked.subs)))
+    else:
+        print(json.dumps({"align": align, "combine": combine}[asked.what](asked.folder)))

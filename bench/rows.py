@@ -1,0 +1,227 @@
+"""The rows of the table: what is run for each, in turn, and what is compared."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import linear_regression, median
+from typing import Any
+
+import bandwidth
+import siril
+from cost import Cost, Failed, run
+
+HERE = Path(__file__).parent
+PIXELS = 3520 * 4656
+STACKED = 20
+COMBINED = 100
+STRIPS = 16
+"""Strips to a 16 MP frame: see frames.NIGHTS."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. less: the figure must be at most bar and goal, else at least."""
+
+    what: str
+    ours: str
+    theirs: str
+    figure: float
+    bar: float
+    goal: float
+    less: bool = False
+    unit: str = "×"
+
+    def __str__(self) -> str:
+        sign = "≤" if self.less else "≥"
+        bar, goal = (self._meets(limit) for limit in (self.bar, self.goal))
+        met = "goal" if goal else "yes" if bar else "**no**"
+        figure = f"{self.figure:.{0 if self.figure > 99 else 1}f} {self.unit}"
+        wanted = f"{sign} {self.bar:g} {self.unit} | {sign} {self.goal:g} {self.unit}"
+        return f"| {self.what} | {self.ours} | {self.theirs} | {figure} | {wanted} | {met} |"
+
+    def _meets(self, limit: float) -> bool:
+        return self.figure <= limit if self.less else self.figure >= limit
+
+
+@dataclass
+class Bench:
+    """Runs the programs on one folder of frames; notes says what a number alone does not."""
+
+    folder: Path
+    rounds: int
+    subs: int
+    notes: list[str] = field(default_factory=list)
+
+    def script(self, name: str, *words: str) -> Cost:
+        """Run one of this folder's scripts."""
+        command = [sys.executable, str(HERE / name), *words, "--folder", str(self.folder)]
+        print("#", *command[1:], file=sys.stderr)
+        return run(command, errors=False)
+
+    def told(self, name: str, *words: str) -> Any:
+        """Run one of this folder's scripts for what it prints."""
+        return json.loads(self.script(name, *words).said)
+
+    def exact(self) -> Cost:
+        """`starwell stack` on the mono subs. Raises Failed unless all of them are in the stack."""
+        night, out, made = (self.folder / name for name in ("mono", "exact.fits", "exact.json"))
+        words = ["stack", night / "lights", "--dark", night / "dark.fits", "--flat", night / "flat.fits"]
+        words += ["-o", out, "--report", made, "--overwrite"]
+        print("# starwell", *words, file=sys.stderr)
+        cost = run([sys.executable, "-m", "starwell_tui", *map(str, words)])
+        report = json.loads(made.read_text())
+        if report["stacked"] != len(report["frames"]):
+            raise Failed(f"starwell stack left subs out:\n{cost.said[-2000:]}")
+        return cost
+
+    def running(self, night: str, subs: int) -> tuple[Any, Cost]:
+        """A running stack. Raises Failed unless all subs are in it."""
+        cost = self.script("ours.py", "running", "--night", night, "--subs", str(subs))
+        told = json.loads(cost.said)
+        if told["stacked"] != subs:
+            raise Failed(f"the running stack holds {told['stacked']} of {subs} subs of {night}")
+        return told, cost
+
+
+def stack_rows(bench: Bench) -> list[Row]:
+    """The same subs in a running stack, in an exact one, and in Siril's."""
+    bench.script("frames.py", "mono")
+    ours, exact, theirs, peaks = [], [], [], []
+    for _ in range(bench.rounds):
+        theirs.append(siril.stack(bench.folder, "mono"))
+        told, cost = bench.running("mono", STACKED)
+        ours.append(cost)
+        peaks.append(told["peak_mb"])
+        exact.append(bench.exact())
+    peak, fixed = median(peaks), 1e6 / PIXELS
+    bench.notes.append(
+        f"The exact stack took {_middle(exact, 'cpu_s'):.1f} s of CPU. Peak memory: running {peak:.0f} MB, "
+        f"exact {_middle(exact, 'peak_mb'):.0f} MB, Siril {_middle(theirs, 'peak_mb'):.0f} MB. "
+        f"The running stack takes {(peak - 130) * fixed:.1f} B/px above 130 MB."
+    )
+    return [
+        _against_siril("running stack, 20 × 16 MP mono, wall", ours, theirs, "wall_s", 8, 15),
+        _against_siril("the same, CPU", ours, theirs, "cpu_s", 6, 10),
+        _against_siril("exact `starwell stack` of the same, wall", exact, theirs, "wall_s", 4, 8),
+        Row(
+            "peak memory of the running stack, with undo",
+            f"{peak:.0f} MB",
+            "",
+            peak,
+            round(30 / fixed + 130),
+            round(26 / fixed + 100),
+            less=True,
+            unit="MB",
+        ),
+    ]
+
+
+def sub_rows(bench: Bench) -> list[Row]:
+    """One sub in the steady state: against the memory's bandwidth, and colour against mono."""
+    bench.script("frames.py", "mono", "osc")
+    bounds: list[float] = []
+    wall: dict[str, list[float]] = {"mono": [], "osc": []}
+    cpu: dict[str, list[float]] = {"mono": [], "osc": []}
+    peaks = {}
+    for _ in range(bench.rounds):
+        bounds.append(bandwidth.bound_ms(PIXELS, bench.told("bandwidth.py")))
+        for night in wall:
+            told, _ = bench.running(night, 24)
+            steady = slice(max(told["fresh"]), None)
+            wall[night] += told["wall_s"][steady]
+            cpu[night] += told["cpu_s"][steady]
+            peaks[night] = told["peak_mb"]
+    mono, osc = (1e3 * median(times) for times in wall.values())
+    bound = median(bounds)
+    bench.notes.append(
+        f"A sub takes {1e3 * median(cpu['mono']):.0f} ms of CPU in mono, {1e3 * median(cpu['osc']):.0f} "
+        f"in colour; its file was read before. The colour stack peaks at {peaks['osc']:.0f} MB."
+    )
+    over = "one 16 MP mono sub, steady, over the bound of the memory's bandwidth"
+    colour = "one 16 MP OSC sub at full size, over the mono one"
+    return [
+        Row(over, f"{mono:.0f} ms", f"{bound:.1f} ms", mono / bound, 17, 5, less=True),
+        Row(colour, f"{osc:.0f} ms", f"{mono:.0f} ms", osc / mono, 3, 2, less=True),
+    ]
+
+
+def align_rows(bench: Bench) -> list[Row]:
+    """Find, match and warp against astroalign."""
+    bench.script("frames.py", "mono")
+    ours, theirs = [], []
+    for _ in range(bench.rounds):
+        ours.append(bench.told("ours.py", "align"))
+        theirs.append(bench.told("peers.py", "align"))
+    bench.notes.append(
+        f"Corner errors of the alignment: ours {ours[-1]['error_px']:.3f} px, "
+        f"astroalign's {theirs[-1]['error_px']:.3f} px."
+    )
+    a, b = (1e3 * median(told["cpu_s"] for told in side) for side in (ours, theirs))
+    what = "find + match + warp, CPU, against astroalign"
+    return [Row(what, f"{a:.0f} ms", f"{b:.0f} ms", b / a, 12, 20)]
+
+
+def combine_rows(bench: Bench) -> list[Row]:
+    """Two exact passes against one round of clipping in ccdproc."""
+    bench.script("frames.py", "still", "strip")
+    ours, theirs, held = [], [], 0.0
+    for _ in range(bench.rounds):
+        ours.append(bench.told("ours.py", "combine"))
+        cost = bench.script("peers.py", "combine")
+        theirs.append(json.loads(cost.said))
+        held = cost.peak_mb
+    a = COMBINED * median(told["cpu_s"] for told in ours)
+    b = COMBINED * STRIPS * median(told["cpu_s"] for told in theirs)
+    bench.notes.append(
+        f"Combining: ours is measured on {ours[-1]['stacked']} aligned subs of 16 MP, and every further one "
+        "takes the same; it reads files twice, warps, judges and searches trails, and peaks at "
+        f"{ours[-1]['peak_mb']:.0f} MB. ccdproc's Combiner, one round at 3 sigma about the mean, files not "
+        f"counted, is measured on {COMBINED} strips of 1 MP and scaled by {STRIPS}: it holds all at once "
+        f"({held:.0f} MB for the strips)."
+    )
+    what = "exact two-pass combine of 100 × 16 MP, CPU, against ccdproc"
+    return [Row(what, f"{a:.0f} s", f"{b:.0f} s", b / a, 10, 20)]
+
+
+def growth_rows(bench: Bench) -> list[Row]:
+    """Whether a sub costs more, and the stack more memory, as it grows."""
+    bench.script("frames.py", "small")
+    told, _ = bench.running("small", bench.subs)
+    first = max(10, *told["fresh"])
+    numbers, costs = _medians(list(range(first, bench.subs))), _medians(told["cpu_s"][first:])
+    slope, start = linear_regression(numbers, costs)
+    early, late = (1e3 * (start + slope * n) for n in (first, bench.subs))
+    memory = told["rss_mb"]
+    bench.notes.append(
+        f"Memory of the growing stack (1.4 MP): {memory[first]:.0f} MB at sub {first + 1}, "
+        f"{memory[-1]:.0f} MB at sub {bench.subs}, peak {told['peak_mb']:.0f} MB."
+    )
+    what = f"rise of a sub's CPU from sub {first + 1} to {bench.subs} (1.4 MP, fitted)"
+    rise = 100 * (late / early - 1)
+    return [Row(what, f"{late:.1f} ms", f"{early:.1f} ms", rise, 5, 1, less=True, unit="%")]
+
+
+def _against_siril(what: str, ours: list[Cost], theirs: list[Cost], of: str, bar: float, goal: float) -> Row:
+    ratio = median(getattr(b, of) / getattr(a, of) for a, b in zip(ours, theirs, strict=True))
+    return Row(what, f"{_middle(ours, of):.1f} s", f"{_middle(theirs, of):.1f} s", ratio, bar, goal)
+
+
+def _middle(costs: list[Cost], of: str) -> float:
+    return float(median(getattr(cost, of) for cost in costs))
+
+
+def _medians(values: list[Any], block: int = 30) -> list[float]:
+    return [median(values[i : i + block]) for i in range(0, len(values), block)]
+
+
+ROWS: dict[str, Callable[[Bench], list[Row]]] = {
+    "stack": stack_rows,
+    "sub": sub_rows,
+    "align": align_rows,
+    "combine": combine_rows,
+    "growth": growth_rows,
+}
