@@ -15,10 +15,7 @@ from starwell.stack.ledger import Entry
 from starwell.stack.warp import Warp
 
 WEIGHT_ONE = 1 << 16
-"""Weights are whole multiples of 2^-16."""
-
-VALUE_ONE = 1 << 20
-"""Sums are whole multiples of 2^-20 ADU·weight."""
+"""Weights are whole multiples of 2^-16, sums of 2^-16 ADU·weight."""
 
 DEFECT_SHARE = 1000
 """A repaired pixel keeps this fraction of a weight: it counts only where no sub saw anything better."""

@@ -66,7 +66,7 @@ class Halves:
         tiles = [np.concatenate([r[:, x : x + self.tile] for x in self._starts[1]], axis=1) for r in rows]
         return np.concatenate(tiles)
 
-    def noise(self, channel: int, total: Float64, weight: NDArray[np.int32], unit: float) -> dict[int, float]:
+    def noise(self, channel: int, total: Float64, weight: NDArray[np.int32]) -> dict[int, float]:
         """b·rms of the b×b block means of the stack's temporal noise, ADU, per block size.
 
         total, weight: the stack's sums of the channel, H×W. Var(stack) = Var(A - B)·Wa·Wb/(Wa + Wb)².
@@ -81,7 +81,7 @@ class Halves:
         if not both.any():
             return {}
         a, b = (np.divide(s, w, out=np.zeros_like(s), where=both) for s, w in ((sa, wa), (sb, wb)))
-        noise = unit * (a - b) * np.sqrt(np.maximum(wa * wb, 0)) / np.maximum(wa + wb, 1)
+        noise = (a - b) * np.sqrt(np.maximum(wa * wb, 0)) / np.maximum(wa + wb, 1)
         return {block: _block_rms(noise, both, block) for block in BLOCKS}
 
 

@@ -16,18 +16,21 @@ from starwell.stack.rejection import CELL, Rule, outliers
 from starwell.stack.trails import BIN, Trail, find_trails
 
 SAMPLE_ROWS = 8
-_MOST_SAMPLES = 20
+_MOST_SAMPLES = 10
 _FEWEST_PIXELS = 200
 _STARLESS = 0.3
 """Sky is where the star term is below this part of sigma."""
 
 
 class Compared(NamedTuple):
-    """A band of a sub beside the mean: y - m, m, how many subs m is of (None: m counts as exact), what counts."""
+    """A band of a sub beside the mean: y - m, m, how many subs m is of, and which pixels count.
+
+    subs None: m counts as exact.
+    """
 
     deviation: Float32
     mean: Float32
-    count: NDArray[np.uint16] | None
+    subs: NDArray[np.uint16] | None
     ok: NDArray[np.uint8]
 
 
@@ -58,7 +61,7 @@ class Judge:
         return tuple(rule.scatter for rule in self.rules)
 
     def measure_scatter(self, compare: Compare, each: Each) -> None:
-        """Set each rule's scatter: 4-sigma-clipped rms of D/sigma on starless pixels of up to 20 bands."""
+        """Set each rule's scatter: 4-sigma-clipped rms of D/sigma on starless pixels of up to 10 bands."""
         height = self._size[0]
         count = min(_MOST_SAMPLES, max(1, height // (2 * SAMPLE_ROWS)))
         starts = [(2 * i + 1) * height // (2 * count) // 2 * 2 for i in range(count)]
@@ -74,7 +77,7 @@ class Judge:
 
     def band(self, compared: Compared, channel: int, y0: int, scratch: Scratch) -> Indices:
         """The band's outliers as sorted band-flat indices; remembers them, and its binned deviation."""
-        deviation, mean, count, ok = compared
+        deviation, mean, subs, ok = compared
         np.multiply(deviation, ok, out=deviation)
         rows, width = (n // BIN for n in deviation.shape)
         if rows and width:
@@ -84,8 +87,8 @@ class Judge:
                 dst=self._binned[channel, y0 // BIN : y0 // BIN + rows],
                 interpolation=cv2.INTER_AREA,
             )
-        found = outliers(deviation, mean, count, y0, self.rules[channel], scratch)
-        found = found[ok.reshape(-1)[found] == 1]
+        found = outliers(deviation, mean, subs, y0, self.rules[channel], scratch)
+        found = np.extract(ok.reshape(-1)[found], found)
         self._found[channel][y0] = found + y0 * self._size[1]
         return found
 
@@ -97,29 +100,28 @@ class Judge:
     def trails(self) -> tuple[Trail, ...]:
         """Straight lines in the deviation of all channels together."""
         total = np.zeros(self._binned.shape[1:], np.float32)
-        y, x = (np.arange(n) * BIN for n in total.shape)
         for binned, rule in zip(self._binned, self.rules, strict=True):
-            total += _in_sigmas(binned, rule, y, x)
+            total += _in_sigmas(binned, rule)
         np.nan_to_num(total, copy=False)
         return tuple(find_trails(total, self._fwhm_px))
 
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
     """D/sigma of the band's starless pixels that count."""
-    deviation, mean, count, ok = compared
+    deviation, mean, subs, ok = compared
     y, x = np.arange(y0, y0 + len(deviation))[:, None], np.arange(deviation.shape[1])
-    variance, star = rule.variance(y, x, mean, count)
+    variance, star = rule.variance(y, x, mean, subs)
     z = deviation / np.sqrt(variance)
     sky = (ok == 1) & (star < _STARLESS**2 * variance) & np.isfinite(z)
-    return z[sky]
+    return np.extract(sky, z)
 
 
-def _in_sigmas(binned: Float32, rule: Rule, y: NDArray[np.intp], x: NDArray[np.intp]) -> Float32:
+def _in_sigmas(binned: Float32, rule: Rule) -> Float32:
     """The binned deviation over sigma, 0 on stars."""
-    cells = np.ix_(y // CELL, x // CELL)
-    noise, low = rule.noise, rule.scene.low
-    variance = noise.variance(low, np.s_[:, :])[cells]
-    star = rule.scene.star
-    near = np.ix_(np.minimum(y // 2 + 1, star.shape[0] - 1), np.minimum(x // 2 + 1, star.shape[1] - 1))
-    starless = np.square(star[near].astype(np.float32)) < variance
-    return np.where(starless, binned / np.sqrt(variance), 0).astype(np.float32)
+    noise, scene = rule.noise, rule.scene
+    sigma = np.sqrt(noise.variance(scene.low, ...))
+    per_cell = CELL // BIN
+    ny, nx = binned.shape
+    sigma = np.repeat(np.repeat(sigma, per_cell, axis=0), per_cell, axis=1)[:ny, :nx]
+    star = scene.star[BIN // 4 :: BIN // 2, BIN // 4 :: BIN // 2][:ny, :nx].astype(np.float32)
+    return np.where(star < sigma, binned / sigma, np.float32(0))

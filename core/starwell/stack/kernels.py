@@ -10,6 +10,7 @@ import math
 import threading
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import cv2
@@ -44,7 +45,7 @@ class Taps(NamedTuple):
     @property
     def after(self) -> int:
         """How many pixels beyond the whole part are read."""
-        return self.weights.shape[1] - 1 - self.before
+        return len(self.weights[0]) - 1 - self.before
 
 
 def _lanczos3(x: Float64) -> Float64:
@@ -60,8 +61,8 @@ def _catmull_rom(x: Float64) -> Float64:
 
 
 def _tent(x: Float64) -> Float64:
-    """1 - |x|."""
-    return np.maximum(1 - np.abs(x), 0)
+    """1 - |x| for |x| < 1."""
+    return np.where(np.abs(x) < 1, 1 - np.abs(x), 0.0)
 
 
 _SHAPES = {Kernel.LANCZOS: (_lanczos3, 3), Kernel.CUBIC: (_catmull_rom, 2), Kernel.LINEAR: (_tent, 1)}
@@ -191,7 +192,7 @@ def _vertical_by_column(mid: Float32, first_row: int, line: Line, kernel: Taps, 
     weights = np.ascontiguousarray(kernel.weights[phase].T)
     cuts = [0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), width]
     term = np.empty((n, max(np.diff(cuts))), np.float32)
-    for x, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for x, end in pairwise(cuts):
         top = int(whole[x]) - first_row
         part, product = out[:, x:end], term[:, : end - x]
         for k in range(len(weights)):
@@ -207,14 +208,12 @@ def _held(rows: Float32, first: int, n: int) -> Float32:
     return rows[np.clip(np.arange(first, first + n), 0, len(rows) - 1)]
 
 
-def mean_of(total: Float64, weight: NDArray[np.int32], unit: float, out: Float32, divisor: Float32) -> None:
-    """m = unit·S/W, not a number where nothing was stacked yet (and so never an outlier's reference)."""
+def mean_of(total: Float64, weight: NDArray[np.int32], out: Float32, divisor: Float32) -> None:
+    """m = S/W, not a number where nothing was stacked yet (and so never an outlier's reference)."""
     np.copyto(out, total, casting="same_kind")
     np.copyto(divisor, weight, casting="same_kind")
     with np.errstate(divide="ignore", invalid="ignore"):
         np.divide(out, divisor, out=out)
-    if unit != 1:
-        np.multiply(out, np.float32(unit), out=out)
 
 
 def beyond(deviation: Float32, limit: Float32, magnitude: Float32, far: Mask) -> Indices:
@@ -228,7 +227,7 @@ def flat_true(mask: Mask) -> Indices:
     """np.flatnonzero for masks that are nearly empty: whole words of 8 pixels are skipped."""
     flat = mask.ravel()
     words = flat.size // 8
-    hits = np.flatnonzero(flat[: 8 * words].view(np.uint64))
+    hits = np.flatnonzero(flat[: 8 * words].view(np.uint64) != 0)
     places = (8 * hits[:, None] + np.arange(8)).ravel()
     places = places[flat[places]]
     if flat.size % 8:
@@ -241,7 +240,7 @@ class Sums(NamedTuple):
 
     total: Float64
     weight: NDArray[np.int32]
-    count: NDArray[np.uint16]
+    subs: NDArray[np.uint16]
 
 
 def quantise(y: Float32, scale: float, out: Float32) -> None:
@@ -259,12 +258,12 @@ def accumulate(
     if sign > 0:
         cv2.accumulate(q, sums.total, ok)
         np.add(sums.weight, share, out=sums.weight)
-        np.add(sums.count, ok, out=sums.count)
+        np.add(sums.subs, ok, out=sums.subs)
         return
     np.negative(q, out=q)
     cv2.accumulate(q, sums.total, ok)
     np.subtract(sums.weight, share, out=sums.weight)
-    np.subtract(sums.count, ok, out=sums.count)
+    np.subtract(sums.subs, ok, out=sums.subs)
     np.negative(q, out=q)
 
 

@@ -9,6 +9,7 @@ for stars, whose peaks move with the seeing (methods, decisions 2 and 3).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,6 +40,7 @@ CELL = 16
 """Output px per cell of the coarse maps."""
 
 _FLAT_CELL = 16
+_DARKEST_FLAT = 0.02
 _SAFETY = 0.9
 """The first, coarse comparison keeps everything above this part of the limit."""
 
@@ -51,9 +53,10 @@ class NoiseMap:
     start: Float32
     least: Float32
 
-    def variance(self, mean: Float32, cells: tuple[NDArray[np.intp], NDArray[np.intp]]) -> Float32:
-        """Variance in ADU² where the mean is m, at these cells."""
-        return np.maximum(self.slope[cells] * mean + self.start[cells], self.least[cells])
+    def variance(self, mean: Float32, cells: Any) -> Float32:
+        """Variance in ADU² where the mean is m, at these cells (an index into the maps)."""
+        variance: Float32 = np.maximum(self.slope[cells] * mean + self.start[cells], self.least[cells])
+        return variance
 
 
 def noise_map(
@@ -87,7 +90,8 @@ def _sampled(flat: Float32, at: Float64) -> Float64:
     place = ((at - (_FLAT_CELL - 1) / 2) / _FLAT_CELL).astype(np.float32)
     x, y = np.ascontiguousarray(place[..., 0]), np.ascontiguousarray(place[..., 1])
     a = cv2.remap(flat.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.maximum(a.astype(np.float64), 0.02)
+    kept: Float64 = np.maximum(a.astype(np.float64), _DARKEST_FLAT)
+    return kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +123,8 @@ def _cell_minima(half: Float32) -> Float32:
     pads = [(0, -n % side) for n in half.shape]
     padded = np.pad(half, pads, mode="edge")
     ny, nx = (n // side for n in padded.shape)
-    return padded.reshape(ny, side, nx, side).min(axis=(1, 3))
+    minima: Float32 = padded.reshape(ny, side, nx, side).min(axis=(1, 3))
+    return minima
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +152,7 @@ class Rule:
         """One row of |D| below which no pixel of the band's column can be an outlier."""
         rows = slice(y0 // CELL, -(-y1 // CELL))
         noise = self.noise
-        variance = np.maximum(noise.slope[rows] * self.scene.low[rows] + noise.start[rows], noise.least[rows])
+        variance = noise.variance(self.scene.low[rows], rows)
         limit = _SAFETY * KAPPA_HIGH * self.scatter * np.sqrt(variance.min(axis=0))
         return np.repeat(limit, CELL)[:width].astype(np.float32)
 

@@ -30,7 +30,7 @@ from starwell.stack.sums import Accumulators, mask_pixels
 from starwell.stack.trails import Trail
 
 NOTHING = np.empty(0, np.int64)
-BAND_ROWS = 64
+BAND_ROWS = 96
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -121,9 +121,7 @@ class RunningStack:
             crossed = self._crossed(sub, channel, trails, masks[channel])
             self._withdraw(sub, channel, crossed)
             masks[channel] = np.union1d(masks[channel], crossed)
-        entry = replace(
-            sub.entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED
-        )
+        entry = replace(sub.entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED)
         self._counted(sub, masks, 1)
         return Added(entry, sum(m.size for m in masks) / self.sums.count.size, trails)
 
@@ -184,7 +182,9 @@ class RunningStack:
         masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
         self.sums.settle(sub, channel, band, masked, self.scratch, 1)
 
-    def _crossed(self, sub: Contribution, channel: int, trails: tuple[Trail, ...], masked: Indices) -> Indices:
+    def _crossed(
+        self, sub: Contribution, channel: int, trails: tuple[Trail, ...], masked: Indices
+    ) -> Indices:
         """Output pixels under the trails that this sub has contributed in full: sorted flat indices."""
         flat = np.unique(np.concatenate([trail.pixels(self.size) for trail in trails]))
         y, x = np.divmod(flat, self.size[1])
@@ -235,18 +235,19 @@ class RunningStack:
         self.stacked, self._next_survey = 0, 1
 
     def mean(self, channel: int | None = None, *, step: int = 1) -> Float32:
-        """The weighted mean in ADU, H×W or channels×H×W, averaged over step×step px; 0 where there is none."""
+        """The weighted mean in ADU, H×W or channels×H×W, averaged over step×step px; 0 where none is."""
         if channel is not None:
             return self.sums.mean(channel, step, self.scratch)
         return np.stack([self.sums.mean(c, step, self.scratch) for c in self.channels])
 
     def coverage(self, channel: int = 0) -> Mask:
         """Where the stack has a value."""
-        return self.sums.weight[channel] > 0
+        covered: Mask = self.sums.weight[channel] > 0
+        return covered
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything a checkpoint needs, as named arrays that share memory with the stack."""
-        scenes = {f"star_{c}": s.star for c, s in enumerate(self.scenes)}
+        scenes: dict[str, NDArray[Any]] = {f"star_{c}": s.star for c, s in enumerate(self.scenes)}
         scenes |= {f"low_{c}": s.low for c, s in enumerate(self.scenes)}
         counters = np.array([self.stacked, self._next_survey, len(self.scenes)], np.int64)
         return {**self.sums.arrays(), **scenes, "counters": counters}

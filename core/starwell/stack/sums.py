@@ -1,7 +1,7 @@
 """The sums a stack consists of, and what is read from them.
 
-Fixed point: the sum is whole multiples of 2^-20 ADU·weight kept in float64, exact below 2^53, that is for
-131,072 saturated subs of weight 1 (docs/decisions/0001-sums-in-whole-float64.md).
+Fixed point: the sum is whole multiples of 2^-16 ADU·weight kept in float64, exact below 2^53, that is for
+2 million saturated subs of weight 1 (docs/decisions/0001-sums-in-whole-float64.md).
 """
 
 from __future__ import annotations
@@ -15,16 +15,10 @@ from numpy.typing import NDArray
 
 from starwell.errors import FileDamaged
 from starwell.frame import Float32, Float64
-from starwell.stack.contribution import VALUE_ONE, WEIGHT_ONE, Band, Contribution
+from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
 from starwell.stack.halves import Halves
 from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of, quantise
 from starwell.stack.rejection import CELL, NoiseMap
-
-UNIT = WEIGHT_ONE / VALUE_ONE
-"""Mean in ADU = UNIT · sum / weight."""
-
-STEPS = VALUE_ONE // WEIGHT_ONE
-"""A pixel adds round(y · weight · STEPS)."""
 
 
 class Accumulators:
@@ -85,7 +79,7 @@ class Accumulators:
         y0, y, ok, faint = band
         ok.reshape(-1)[masked] = 0
         weight, q = sub.weight[channel], scratch.take("q", y.shape)
-        quantise(y, weight * STEPS, q)
+        quantise(y, weight, q)
         accumulate(q, ok, weight, self.band(channel, y0, y0 + len(y)), scratch, sign=sign)
         if sub.odd:
             self.halves.add(channel, y0, q, ok, weight, sign=sign)
@@ -96,7 +90,7 @@ class Accumulators:
         self, sub: Contribution, channel: int, flat: Indices, y: Float32, weight: int, sign: int
     ) -> None:
         """Add single output pixels to sum and weight, or take them out; no index may repeat."""
-        q = sign * np.rint(y * np.float32(weight * STEPS)).astype(np.float64)
+        q = sign * np.rint(y * np.float32(weight)).astype(np.float64)
         self.sum[channel].reshape(-1)[flat] += q
         self.weight[channel].reshape(-1)[flat] += sign * weight
         if sub.odd:
@@ -106,7 +100,7 @@ class Accumulators:
         """Mean in ADU of these rows in scratch, not a number where there is none."""
         sums = self.band(channel, y0, y1)
         out = scratch.take("mean", sums.total.shape)
-        mean_of(sums.total, sums.weight, UNIT, out, scratch.take("divisor", out.shape))
+        mean_of(sums.total, sums.weight, out, scratch.take("divisor", out.shape))
         return out
 
     def mean(self, channel: int, step: int, scratch: Scratch) -> Float32:
@@ -130,16 +124,15 @@ class Accumulators:
                 )
                 for v in (sums.total, sums.weight)
             )
-            np.divide(total * np.float32(UNIT), weight, out=out[y0:y1], where=weight > 0)
+            np.divide(total, weight, out=out[y0:y1], where=weight > 0)
         return out
 
     def count_noise(
         self, channel: int, noise: NoiseMap, weight: float, covered: NDArray[np.bool_], sign: int
     ) -> None:
         """Add a sub to (or take it out of) the model variance, on the cells it covers."""
-        terms = (noise.slope * weight**2, noise.start * weight**2, noise.least * weight**2, weight)
-        for total, term in zip(self.model[channel], terms, strict=True):
-            total += sign * term * covered
+        terms = np.stack([noise.slope, noise.start, noise.least, np.full_like(noise.slope, 1 / weight)])
+        self.model[channel] += sign * weight**2 * covered * terms.astype(np.float64)
 
     def variance(self, channel: int) -> Float32:
         """Model variance of the weighted mean in ADU², not counting what interpolation smoothed away.
@@ -160,7 +153,7 @@ class Accumulators:
 
     def noise(self, channel: int) -> dict[int, float]:
         """Half-stack noise of the channel in ADU by block size (px)."""
-        return self.halves.noise(channel, self.sum[channel], self.weight[channel], UNIT)
+        return self.halves.noise(channel, self.sum[channel], self.weight[channel])
 
 
 def mask_pixels(masked: NDArray[np.uint8], flat: Indices, sign: int) -> None:

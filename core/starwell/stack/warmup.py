@@ -2,20 +2,24 @@
 
 A running mean would never forget a trail in its first sub. The median of up to 7 subs is the reference they
 are judged by; then they are read once more and stacked with their masks. In between they are held as
-float16, in less memory than the sums will need, which are not touched before.
+16-bit whole numbers, in less memory than the sums will need, which are not touched before.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32
+from starwell.stack.contribution import Contribution
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.ledger import Entry, pack, unpack
 from starwell.stack.rejection import Rule, Scene, survey
@@ -23,8 +27,13 @@ from starwell.stack.ring import RING
 from starwell.stack.running import BAND_ROWS, Added, RunningStack
 from starwell.stack.trails import Trail
 
-_LARGEST = 6e4
-"""float16 ends at 65504; brighter is a saturated star."""
+Held = NDArray[np.int16]
+
+MISSING = -32768
+"""Where a held sub has nothing."""
+
+STEPS_PER_SIGMA = 8
+"""Rounding to an eighth of sigma adds 0.07 % to it and leaves 4096 sigma of range."""
 
 _NO_SCENE = Scene(np.zeros((1, 1), np.float16), np.zeros((1, 1), np.float32))
 
@@ -56,108 +65,133 @@ def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list
 
 
 class _Ring:
-    """The first subs as float16 deviations from one level per channel, and their median."""
+    """The first subs as whole eighths of their sky noise above one level per channel, and their median."""
 
     def __init__(self, stack: RunningStack, count: int) -> None:
         self._stack = stack
         channels = len(stack.channels)
-        self._level = np.zeros(channels, np.float32)
-        self._held = np.empty((count, channels, *stack.size), np.float16)
-        self._median = np.empty((channels, *stack.size), np.float32)
+        self._level = np.zeros(channels)
+        self._step = np.ones(channels)
+        self._held = np.empty((count, channels, *stack.size), np.int16)
+        self._median = np.empty((channels, *stack.size), np.int16)
         self._rules: list[list[Rule]] = []
         starts = range(0, stack.size[0], BAND_ROWS)
         bands = [(y, min(y + BAND_ROWS, stack.size[0])) for y in starts]
         self._tasks = [(channel, *rows) for rows in bands for channel in stack.channels]
 
     def hold(self, i: int, calibrated: Calibrated, entry: Entry) -> None:
-        """Warp and keep a sub, not a number where it does not count."""
+        """Warp and keep a sub, MISSING where it does not count."""
         stack = self._stack
         sub = stack.contribution(calibrated, entry)
+        self._rules.append(stack.rules(sub, [_NO_SCENE] * len(stack.channels)))
         if i == 0:
-            middle = stack.size[0] // 2
             for channel in stack.channels:
-                band = sub.band(channel, middle, min(middle + 8, stack.size[0]), stack.scratch)
-                self._level[channel] = np.median(band.y[band.ok == 1]) if band.ok.any() else 0
+                self._set_scale(sub, channel)
 
         def hold(task: tuple[int, int, int]) -> None:
             channel, y0, y1 = task
             _, y, ok, _ = sub.band(channel, y0, y1, stack.scratch)
-            np.subtract(y, self._level[channel], out=y)
-            np.clip(y, -_LARGEST, _LARGEST, out=y)
-            np.copyto(y, np.nan, where=ok == 0)
-            self._held[i, channel, y0:y1] = y
+            np.subtract(y, np.float32(self._level[channel]), out=y)
+            np.multiply(y, np.float32(1 / self._step[channel]), out=y)
+            np.clip(np.rint(y, out=y), MISSING + 1, -MISSING - 1, out=y)
+            held = self._held[i, channel, y0:y1]
+            np.copyto(held, y, casting="unsafe")
+            np.copyto(held, MISSING, where=ok == 0)
 
         stack.each(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
-        self._rules.append(stack.rules(sub, [_NO_SCENE] * len(stack.channels)))
+
+    def _set_scale(self, sub: Contribution, channel: int) -> None:
+        """Level and step of a channel, from the middle rows of the first sub."""
+        middle = self._stack.size[0] // 2
+        band = sub.band(channel, middle, min(middle + 8, self._stack.size[0]), self._stack.scratch)
+        level = float(np.median(band.y[band.ok == 1])) if band.ok.any() else 0.0
+        variance = self._rules[0][channel].noise.variance(np.full(1, level, np.float32), ...)
+        self._level[channel] = level
+        self._step[channel] = math.sqrt(float(np.median(variance))) / STEPS_PER_SIGMA
 
     def settle(self) -> None:
         """The median of what is held, and the scene it shows."""
 
         def settle(task: tuple[int, int, int]) -> None:
             channel, y0, y1 = task
-            self._median[channel, y0:y1] = median(self._held[:, channel, y0:y1].astype(np.float32))
+            self._median[channel, y0:y1] = median(self._held[:, channel, y0:y1].copy())
 
         self._stack.each(settle, self._tasks)
-        height, width = (n // 2 for n in self._stack.size)
-        scenes = []
-        for level, full in zip(self._level, self._median, strict=True):
-            half = cv2.resize(full[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-            np.nan_to_num(half, copy=False)
-            scenes.append(survey(half + level, self._stack.fwhm_px))
+        scenes = [survey(self._half(channel), self._stack.fwhm_px) for channel in self._stack.channels]
         for rules in self._rules:
             rules[:] = [replace(rule, scene=scene) for rule, scene in zip(rules, scenes, strict=True)]
+
+    def _half(self, channel: int) -> Float32:
+        """The median at half resolution in ADU; the level where nothing is."""
+        height, width = (n // 2 for n in self._stack.size)
+        half = np.empty((height, width), np.float32)
+        for y0 in range(0, height, BAND_ROWS):
+            rows = self._median[channel, 2 * y0 : 2 * min(y0 + BAND_ROWS, height), : 2 * width]
+            full = np.where(rows == MISSING, np.float32(0), rows)
+            shape = (width, len(rows) // 2)
+            half[y0 : y0 + BAND_ROWS] = cv2.resize(full, shape, interpolation=cv2.INTER_AREA)
+        half *= np.float32(self._step[channel])
+        half += np.float32(self._level[channel])
+        return half
+
+    def compared(self, i: int, channel: int, y0: int, y1: int) -> Compared:
+        """A band of a held sub beside the median."""
+        held, middle = self._held[i, channel, y0:y1], self._median[channel, y0:y1]
+        take = self._stack.scratch.take
+        deviation, mean = take("deviation", held.shape), take("mean", held.shape)
+        ok = take("ok", held.shape, np.uint8)
+        np.copyto(mean, middle)
+        np.subtract(held, mean, out=deviation)
+        step, level = np.float32(self._step[channel]), np.float32(self._level[channel])
+        np.multiply(deviation, step, out=deviation)
+        np.multiply(mean, step, out=mean)
+        np.add(mean, level, out=mean)
+        np.not_equal(held, MISSING, out=ok.view(np.bool_))
+        return Compared(deviation, mean, None, ok)
 
     def judged(self, i: int, entry: Entry) -> tuple[Entry, tuple[Trail, ...]]:
         """The entry with masks and scatter, and the trails of a held sub."""
         stack = self._stack
         judge = Judge(self._rules[i], stack.size, stack.fwhm_px)
 
-        def compare(channel: int, y0: int, y1: int) -> Compared:
-            held = self._held[i, channel, y0:y1].astype(np.float32)
-            middle = self._median[channel, y0:y1]
-            deviation = held - middle
-            ok = np.isfinite(deviation).view(np.uint8)
-            np.nan_to_num(deviation, copy=False)
-            return Compared(deviation, middle + self._level[channel], None, ok)
-
         def band(task: tuple[int, int, int]) -> None:
-            judge.band(compare(*task), task[0], task[1], stack.scratch)
+            judge.band(self.compared(i, *task), task[0], task[1], stack.scratch)
 
-        judge.measure_scatter(compare, stack.each)
+        judge.measure_scatter(partial(self.compared, i), stack.each)
         stack.each(band, self._tasks)
         trails = judge.trails()
         masks = [judge.masks(channel) for channel in stack.channels]
         if trails:
             under = np.unique(np.concatenate([trail.pixels(stack.size) for trail in trails]))
             for channel, held in enumerate(self._held[i]):
-                counted = under[np.isfinite(held.reshape(-1)[under])]
+                counted = under[held.reshape(-1)[under] != MISSING]
                 masks[channel] = np.union1d(masks[channel], counted)
         return replace(entry, masks=tuple(map(pack, masks)), scatter=judge.scatter), trails
 
 
-def median(held: Float32) -> Float32:
-    """Median along the first axis of what is finite; of two the lower one, else the middle two's mean.
+def median(held: Held) -> Held:
+    """Median along the first axis of what is not MISSING; of two the lower one, else the middle two's mean.
 
-    held (n, H, W) is sorted in place by exchanges of whole planes; not a number where nothing is.
+    held (n, H, W) is sorted in place by exchanges of whole planes; MISSING where nothing is.
     """
-    missing = np.isnan(held)
-    np.copyto(held, np.inf, where=missing)
     n = len(held)
+    missing = np.count_nonzero(held == MISSING, axis=0)
     spare = np.empty_like(held[0])
     for last in range(n - 1, 0, -1):
         for k in range(last):
             np.minimum(held[k], held[k + 1], out=spare)
             np.maximum(held[k], held[k + 1], out=held[k + 1])
             held[k] = spare
-    if not missing.any():
-        return _middle(held, n)
-    count = n - missing.sum(axis=0)
-    out = np.full(held.shape[1:], np.nan, np.float32)
-    for m in range(1, n + 1):
-        np.copyto(out, _middle(held, m), where=count == m)
+    out = _middle(held, 0)
+    for gone in range(1, n) if missing.any() else ():
+        np.copyto(out, _middle(held, gone), where=missing == gone)
+    np.copyto(out, MISSING, where=missing == n)
     return out
 
 
-def _middle(ordered: Float32, n: int) -> Float32:
-    low, high = ordered[(n - 1) // 2], ordered[n // 2]
-    return low if n <= 2 else (low + high) / 2
+def _middle(ordered: Held, missing: int) -> Held:
+    """The median of the planes from `missing` on."""
+    n = len(ordered) - missing
+    low, high = ordered[missing + (n - 1) // 2], ordered[missing + n // 2]
+    middle: Held = low.copy() if n <= 2 or n % 2 else ((low.astype(np.int32) + high) // 2).astype(np.int16)
+    return middle

@@ -256,10 +256,10 @@ def _strips(
     mid = scratch.take("mid", (end - top, width + 2 * pad))
     spread = scratch.take(name, ((n + 2 * pad) * ratio, width))
     if end > top:
-        rows, held = _rows(view, top, end, ratio, scratch)
+        source, held = _rows(view, top, end, ratio, scratch)
         start = ratio * (t.tx - t.b * t.ty / t.d) + held
         line = Line(ratio * (t.a - t.b * t.c / t.d), ratio * t.b / t.d, start)
-        horizontal(rows, top, line, across, mid, pad)
+        horizontal(source, top, line, across, mid, pad)
         for parity in range(ratio):
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
             vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad)
@@ -325,7 +325,7 @@ def _clamp_ringing(view: Float32, route: _Route, y0: int, out: Float32) -> None:
     v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the band's
     sky are looked at: noise and the peaks of faint stars keep their linear interpolation.
     """
-    sample = out[:: max(1, len(out) // 8), ::16]
+    sample = out[:: max(1, len(out) // 4), ::16]
     sky = float(np.median(sample))
     sigma = 1.4826 * float(np.median(np.abs(sample - sky)))
     dark = flat_true(out < np.float32(sky - 6 * sigma))
