@@ -176,6 +176,10 @@ class Planes:
             return pixels[plane.channel]  # type: ignore[no-any-return]
         return pixels[plane.y0 :: plane.step, plane.x0 :: plane.step]
 
+    def density(self, channel: int) -> float:
+        """Samples of this channel in a sub per output pixel: 1 in mono, 1/2 or 2 for the green of a Bayer."""
+        return sum((self.output_step / p.step) ** 2 for p in self.planes if p.channel == channel)
+
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the stack for sensor frames of this height and width."""
         return size[0] // self.output_step, size[1] // self.output_step

@@ -24,6 +24,7 @@ from starwell.session.events import (
 from starwell.session.output import Stacked, Unit
 from starwell.session.sets import LightSet, Unreadable, light_sets
 from starwell.session.stack_files import MasterPaths, Outputs, SetRun
+from starwell.stack.halves import BLOCKS
 from starwell.stack.kernels import Kernel
 
 _EPILOG = """\
@@ -153,9 +154,10 @@ def _summary(job: SetRun, stack: Stacked, outputs: Outputs, noise: StackMeasured
         f"  {job.source_of_gain}, read noise {stack.model.read_noise_e:.3g} e-",
     ]
     if noise is not None:
-        eight = noise.reached_e[3]
+        block = noise.efficiency_block_px
+        reached = noise.reached_e[BLOCKS.index(block)]
         lines.append(
-            f"  noise {eight:.3g} e- per pixel (8 px blocks), ideal {noise.ideal_e:.3g} e- "
+            f"  noise {reached:.3g} e- per pixel ({block} px blocks), ideal {noise.ideal_e:.3g} e- "
             f"from {noise.effective_subs:.1f} effective subs: {noise.efficiency_percent:.0f} % efficient"
         )
     return "\n".join(lines)

@@ -105,10 +105,10 @@ class StackStarted(Event, frozen=True, kw_only=True):
 class StackMeasured(Event, frozen=True, kw_only=True):
     """The noise reached against what physics allows, in e- per pixel of one sub's exposure.
 
-    ideal_e is a single sub's noise over sqrt(effective subs) and holds at every block size once multiplied
-    by that size; reached_e are half-stack figures at blocks of 1, 2, 4, 8 and 16 px, each times its block
-    size, so that white noise reads the same in all. efficiency_percent is taken at 8 px: finer blocks are
-    flattered by interpolation.
+    ideal_e is a single sub's noise over sqrt(effective subs) and, in colour, of the samples that a plane has
+    per pixel of the stack; reached_e are half-stack figures at blocks of 1, 2, 4, 8 and 16 px, each times
+    its block size, so that white noise reads the same in all. efficiency_percent is taken at
+    efficiency_block_px, 16 for full-size colour: finer blocks are flattered by interpolation.
     """
 
     stacked: int
@@ -118,6 +118,7 @@ class StackMeasured(Event, frozen=True, kw_only=True):
     ideal_e: float
     reached_e: tuple[float, ...]
     efficiency_percent: float | None
+    efficiency_block_px: int = 8
     egain: float
     read_noise_e: float
     sky_e: float | None

@@ -10,10 +10,10 @@ import numpy as np
 from starwell.align.transform import Transform
 from starwell.camera.sky import Sky
 from starwell.frame import Float32, Mask
+from starwell.session.noise import efficiency_block_px
 from starwell.session.pipeline import Pipeline
 from starwell.stack.kernels import clipped_rms
 
-_BLOCK = 8
 _APERTURE_FWHM = 3.0
 
 
@@ -21,9 +21,10 @@ _APERTURE_FWHM = 3.0
 class Comparison:
     """How far the stack is from the truth; None where the night had nothing to tell.
 
-    corner_px: median and worst error of the transforms at the corners. noise_ratio: the noise at 8 px
-    blocks over the best the sensor model allows these subs. trail_sigma: what trails left, in sigma of the
-    stack. flux_ratio, flux_scatter: stars in the stack over the catalogue, median and robust scatter.
+    corner_px: median and worst error of the transforms at the corners. noise_ratio: the noise at blocks of
+    8 px (16 in full-size colour) over the best the sensor model allows these subs. trail_sigma: what
+    trails left, in sigma of the stack. flux_ratio, flux_scatter: stars in the stack over the catalogue,
+    median and robust scatter.
     """
 
     stacked: int
@@ -66,8 +67,10 @@ def compare(sky: Sky, pipeline: Pipeline) -> Comparison | None:
     blank = full & ~_near_stars(sky, home, scene)
     numbers = [n - 1 for n, _ in pipeline.members.stacked()]
     scale = shading * sky.truth(home).transparency
-    ideal = _ideal_noise_e(sky, home, numbers, sky.plan.size) * np.float32(scale)
-    ratio = _noise_ratio(residual, ideal, blank)
+    planes = pipeline.intake.planes
+    thinned = scale / np.sqrt(planes.density(channel))
+    ideal = _ideal_noise_e(sky, home, numbers, sky.plan.size) * np.float32(thinned)
+    ratio = _noise_ratio(residual, ideal, blank, efficiency_block_px(planes))
     noise = ratio * float(np.median(ideal[blank]))
     flux = _photometry(sky, home, residual, full, scale)
     return Comparison(
@@ -116,14 +119,14 @@ def _ideal_noise_e(sky: Sky, home: int, numbers: list[int], size: tuple[int, int
     return np.asarray(moved, np.float32)
 
 
-def _noise_ratio(residual: Float32, ideal: Float32, blank: Mask) -> float:
-    """Noise of 8×8 block means over the ideal's; neighbours are subtracted, so that slow errors cancel."""
-    ny, nx = (n // _BLOCK for n in residual.shape)
-    shape = (ny, _BLOCK, nx, _BLOCK)
-    cut = np.s_[: ny * _BLOCK, : nx * _BLOCK]
+def _noise_ratio(residual: Float32, ideal: Float32, blank: Mask, block: int) -> float:
+    """Noise of block means over the ideal's; neighbours are subtracted, so that slow errors cancel."""
+    ny, nx = (n // block for n in residual.shape)
+    shape = (ny, block, nx, block)
+    cut = np.s_[: ny * block, : nx * block]
     blocks = residual[cut].reshape(shape).mean(axis=(1, 3))
     whole: Mask = np.all(blank[cut].reshape(shape), axis=(1, 3))
-    variance = np.square(ideal[cut]).reshape(shape).mean(axis=(1, 3)) / _BLOCK**2
+    variance = np.square(ideal[cut]).reshape(shape).mean(axis=(1, 3)) / block**2
     both = whole[:, 1:] & whole[:, :-1]
     step = (blocks[:, 1:] - blocks[:, :-1])[both]
     return clipped_rms(step / np.sqrt((variance[:, 1:] + variance[:, :-1])[both]))
