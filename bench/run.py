@@ -23,6 +23,7 @@ PARTS = ("starwell", "numpy", "opencv-python-headless", "astropy", "sep", "astro
 
 def page(bench: Bench, names: list[str]) -> str:
     """The machine, the table, the notes."""
+    start = machine(bench)
     lines = ["| what | ours | theirs | measured | bar | goal | met |", "|---|---|---|---|---|---|---|"]
     for name in names:
         try:
@@ -30,7 +31,7 @@ def page(bench: Bench, names: list[str]) -> str:
         except Failed as failed:
             lines.append(f"| {name} | | | not measured | | | **no** |")
             bench.notes.append(f"{name}: {failed}")
-    return "\n".join([machine(bench), "", *lines, "", *(f"- {note}" for note in bench.notes), ""])
+    return "\n".join([start, "", *lines, "", *(f"- {note}" for note in bench.notes), ""])
 
 
 def machine(bench: Bench) -> str:
