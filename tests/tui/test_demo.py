@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from types import ModuleType
 
 import pytest
 
@@ -22,11 +21,9 @@ def nights(monkeypatch, script):
         made.append(plan)
         return script
 
-    module = ModuleType("starwell.session.demo")
-    module.DemoNight = night
     script.close = lambda: made.append("closed")
     script.truth_lines = ("flux 0.998 of the sky's",)
-    monkeypatch.setitem(sys.modules, "starwell.session.demo", module)
+    monkeypatch.setattr("starwell.cli.demo.DemoNight", night)
     monkeypatch.setattr(os, "environ", os.environ.copy())
     return made
 
@@ -34,7 +31,10 @@ def nights(monkeypatch, script):
 def test_the_words_reach_the_engine_and_the_truth_stays_after_the_screen(nights, monkeypatch, capsys):
     monkeypatch.setattr(app.StarwellApp, "run", lambda self: None)
     assert demo.main(["--subs", "9", "--size", "320x200", "--seed", "5", "--colour", "256"]) == 0
-    assert nights == [{"subs": 9, "size": (200, 320), "seed": 5, "pace_s": 0.0, "colour": False}, "closed"]
+    assert nights == [
+        {"subs": 9, "size": (200, 320), "seed": 5, "pace_s": 0.0, "colour": False, "folder": None},
+        "closed",
+    ]
     assert os.environ["TEXTUAL_COLOR_SYSTEM"] == "256"
     assert capsys.readouterr().out == "flux 0.998 of the sky's\n"
 

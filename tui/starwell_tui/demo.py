@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from starwell.cli.demo import night_of, parser
 from starwell.errors import PlanError, StarwellError
 from starwell.terminal.colours import ColourDepth
 from starwell.terminal.probe import colour_depth, mode
@@ -36,39 +37,11 @@ def main(words: Sequence[str]) -> int:
         return 2 if isinstance(error, PlanError) else 1
 
 
-def parser() -> argparse.ArgumentParser:
-    """The words the demo takes."""
-    words = argparse.ArgumentParser(prog="starwell demo", description="A simulated night on the screen.")
-    words.add_argument("--subs", type=int, default=24, help="how many subs (24)")
-    words.add_argument(
-        "--size", type=size, default=(800, 1200), help="of the sensor, WIDTHxHEIGHT (1200x800)"
-    )
-    words.add_argument("--seed", type=int, default=1, help="another seed is another night (1)")
-    words.add_argument("--pace", type=float, default=0.0, help="seconds to wait for each sub (0)")
-    words.add_argument("--osc", action="store_true", help="a one-shot colour camera instead of a mono one")
-    words.add_argument(
-        "--colour", choices=[depth.value for depth in ColourDepth], help="what the terminal shows"
-    )
-    words.add_argument("--red", action="store_true", help="night red from the first frame on; key r")
-    return words
-
-
-def size(text: str) -> tuple[int, int]:
-    """`1200x800` as height and width."""
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"'{text}' is not WIDTHxHEIGHT, like 1200x800")
-    return int(height), int(width)
-
-
 def _show(options: argparse.Namespace, depth: ColourDepth) -> int:
     # Imported here because Textual reads its environment when it is imported.
-    from starwell.session.demo import DemoNight
     from starwell_tui.app import StarwellApp
 
-    night = DemoNight(
-        subs=options.subs, size=options.size, seed=options.seed, pace_s=options.pace, colour=options.osc
-    )
+    night = night_of(options)
     app = StarwellApp(night, planned=options.subs, depth=depth, mode=mode(os.environ), red=options.red)
 
     def hung_up(number: int, _frame: FrameType | None) -> None:

@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `starwell demo`, with and without a screen."""
     add = parser.add_argument
     add("--headless", action="store_true", help="text instead of the screen; so it is without a terminal")
-    add("--subs", type=_at_least(1), default=30, metavar="N", help="how many subs (30)")
+    add("--subs", type=_at_least(1), default=24, metavar="N", help="how many subs (24)")
     add("--size", type=_size, default=(1200, 800), metavar="WxH", help="the sensor, px (1200x800)")
-    add("--colour-sensor", action="store_true", help="a sensor with a Bayer mosaic")
+    add("--osc", action="store_true", help="a one-shot colour camera instead of a mono one")
     add("--seed", type=_at_least(0), default=1, metavar="N", help="another seed is another night (1)")
     add("--pace", type=float, default=0.0, metavar="S", help="seconds that each sub takes at least (0)")
     add("--folder", type=Path, metavar="DIR", help="keep the night's frames here (default: throw them away)")
@@ -55,7 +55,7 @@ def night_of(arguments: argparse.Namespace) -> DemoNight:
         size=(height, width),
         seed=arguments.seed,
         pace_s=arguments.pace,
-        colour=arguments.colour_sensor,
+        colour=arguments.osc,
         folder=arguments.folder,
     )
 
@@ -80,6 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         night.close()
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The words of the command, for the screen as well."""
+    words = argparse.ArgumentParser(prog="starwell demo", description=__doc__)
+    add_arguments(words)
+    return words
 
 
 class _Narrator:
