@@ -110,9 +110,7 @@ def _altitude_deg(hour_angle: float, dec_deg: float, latitude_deg: float) -> flo
     return math.degrees(math.asin(max(-1.0, min(1.0, sine))))
 
 
-def _noon_and_midnight(
-    when: datetime, latitude_deg: float, longitude_deg: float
-) -> tuple[datetime, datetime]:
+def _noon_and_midnight(when: datetime, longitude_deg: float) -> tuple[datetime, datetime]:
     """The noon before, and the moment of this night at which the Sun stands lowest."""
     noon = noon_before(when, longitude_deg)
     ra_deg, _ = _sun(_days(noon + _DAY / 2))
