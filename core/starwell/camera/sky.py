@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -118,6 +119,19 @@ class Sky:
             r = np.hypot(x - dust.x, y - dust.y) / dust.radius_px
             shade *= 1 - dust.depth * expit(20 * (1 - r)) * expit(20 * (r - 0.4))
         return shade.astype(np.float32)
+
+    def varied(self, **changes: Any) -> Sky:
+        """The same field with other settings: chip (of the same flaws), filter, target or flat_seconds.
+
+        What costs time and does not depend on them is shared.
+        """
+        shared = self.stars, self.surface, self.optics  # so that the copy finds them computed
+        assert shared
+        other = copy.copy(self)
+        other.plan = replace(self.plan, **changes)
+        if other.plan.chip != self.plan.chip:
+            other.silicon = Silicon(other.plan.chip, other.plan.size, other.plan.seed)
+        return other
 
     @property
     def flat_field(self) -> Float32:
