@@ -27,20 +27,6 @@ class Method:
     threads: int | None = None
 
 
-def empty_stack(intake: Intake, reference: Candidate, method: Method) -> RunningStack:
-    """A stack in the reference's geometry, without subs."""
-    fwhm = reference.measured.stars.fwhm_px
-    return RunningStack(
-        reference.facts.size,
-        intake.planes,
-        intake.model,
-        kernel=kernel_for(intake.planes, fwhm, method.kernel),
-        fwhm_px=fwhm / intake.planes.output_step,
-        reject=method.reject,
-        threads=method.threads or os.cpu_count() or 1,
-    )
-
-
 class Builder:
     """Reads subs again, places them on a reference, and stacks them."""
 
@@ -56,6 +42,19 @@ class Builder:
         if isinstance(calibrated, Unfit):
             raise StorageError(f"Sub {number} is not what it was: {calibrated.detail}.")
         return calibrated
+
+    def empty_stack(self, reference: Candidate) -> RunningStack:
+        """A stack in the reference's geometry, without subs."""
+        fwhm, planes, method = reference.measured.stars.fwhm_px, self.intake.planes, self.method
+        return RunningStack(
+            reference.facts.size,
+            planes,
+            self.intake.model,
+            kernel=kernel_for(planes, fwhm, method.kernel),
+            fwhm_px=fwhm / planes.output_step,
+            reject=method.reject,
+            threads=method.threads or os.cpu_count() or 1,
+        )
 
     def place_all(self, reference: Candidate) -> None:
         """Find every stacked member's place on another reference; who has none is out, with the reason."""
@@ -74,7 +73,7 @@ class Builder:
 
         The ring's subs make that median once they are complete, else the first ones do.
         """
-        stack = empty_stack(self.intake, reference, self.method)
+        stack = self.empty_stack(reference)
         members = dict(self.members.stacked())
         chosen = ring.members if ring.complete else tuple(members)[:RING]
         entries = [new_entry(number, members[number].placed) for number in chosen]

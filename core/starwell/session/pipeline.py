@@ -6,12 +6,17 @@ then the best of the first 7, and stays) and once the warm-up ring has seen enou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from starwell.align.transform import Transform
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Frame
+from starwell.measure.gain import SensorFindings
 from starwell.measure.quality import Gates, Reason
 from starwell.session.build import Builder, Method
 from starwell.session.events import Event, StackMeasured, StackStarted, SubRejected
@@ -33,6 +38,19 @@ _WARM_UP = 7
 _FRESH_STARTS = (1, 3, _WARM_UP)
 _STRAYS = 3
 """So many early subs that match each other but not the first one prove the first one wrong."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PipelineState:
+    """A pipeline at rest between two subs."""
+
+    members: Members
+    reference: Candidate | None
+    gates: Gates
+    ring: Ring
+    settled: bool
+    expected: Transform | None
+    findings: SensorFindings | None
 
 
 class Pipeline:
@@ -84,6 +102,31 @@ class Pipeline:
         noise = self.noise()
         if noise is not None:
             yield noise
+
+    def state(self) -> PipelineState:
+        """All that a checkpoint needs beside the stack's arrays; shares its parts with the pipeline."""
+        return PipelineState(
+            members=self.members,
+            reference=self.reference,
+            gates=self.gates,
+            ring=self._ring,
+            settled=self._settled,
+            expected=self._expected,
+            findings=self.intake.findings,
+        )
+
+    def resume(self, state: PipelineState, arrays: Mapping[str, NDArray[Any]] | None) -> None:
+        """Go on where a checkpoint was taken; arrays are the stack's, None before there was one.
+
+        Raises FileDamaged where the arrays do not fit.
+        """
+        self.intake.findings = state.findings
+        self.members, self.reference, self.gates = state.members, state.reference, state.gates
+        self._ring, self._settled, self._expected = state.ring, state.settled, state.expected
+        self._builder.members = state.members
+        if arrays is not None and state.reference is not None:
+            self.stack = self._builder.empty_stack(state.reference)
+            self.stack.resume(arrays)
 
     def noise(self) -> StackMeasured | None:
         """The noise reached so far."""
