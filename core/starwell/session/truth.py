@@ -63,7 +63,10 @@ def compare(sky: Sky, pipeline: Pipeline) -> Comparison | None:
     scene = sky.scene_e(home, as_seen=True) * np.float32(shading)
     scene = scene[channel] if scene.ndim == 3 else scene
     residual = pipeline.stack.mean(channel) * np.float32(egain) - scene
-    full = pipeline.stack.sums.count[channel] >= 0.9 * pipeline.members.count()
+    sums = pipeline.stack.sums
+    # Where most subs reach, masked or not: what was under a trail is to be looked at, not left out.
+    reached = sums.count[channel] + sums.masked[channel].astype(np.uint16)
+    full: Mask = reached >= 0.9 * pipeline.members.count()
     blank = full & ~_near_stars(sky, home, scene)
     numbers = [n - 1 for n, _ in pipeline.members.stacked()]
     scale = shading * sky.truth(home).transparency
