@@ -24,7 +24,9 @@ class State(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Something that happened."""
+    """Something that happened; stack names the stack it happened to, where there may be several."""
+
+    stack: str = ""
 
 
 class ExposureStarted(Event, frozen=True, kw_only=True):

@@ -154,6 +154,14 @@ class Pipeline:
         yield stacked_event(self.members, number)
         yield from self._noise_event()
 
+    def forget(self, number: int) -> None:
+        """Let go of a sub that is not in the stack; PlanError for one that is."""
+        if number not in self.members:
+            return
+        if self.members[number].stacked:
+            raise PlanError(f"Sub {number} is in the stack: reject it first.")
+        del self.members.by_number[number]
+
     def _judge(self, candidate: Candidate) -> SubRejected | None:
         """Place the sub and let the gates judge it; None when it may be stacked."""
         number, member = candidate.number, self.members[candidate.number]

@@ -1,0 +1,201 @@
+"""All running stacks of a night: one per camera, target, filter, exposure, gain, offset, bin and size.
+
+Coming back to a combination resumes its stack. A field that its header does not tell apart gets a stack of
+its own only when three subs in a row match each other but not the reference: clouds, dew and trailed subs
+never do. That is announced, and `merge` undoes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from starwell.errors import PlanError
+from starwell.frame import Facts, Frame
+from starwell.measure.quality import Reason
+from starwell.session.events import Event, QualityAdvice, SubRejected, SubStacked
+from starwell.session.intake import Reread
+from starwell.session.pipeline import Pipeline
+from starwell.session.registration import Candidate, Registration, register
+
+_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """What subs must have in common to be stacked together."""
+
+    camera: str | None
+    target: str | None
+    filter: str | None
+    seconds: float | None
+    gain: float | None
+    offset: float | None
+    bin: int
+    shape: tuple[int, ...]
+
+    @staticmethod
+    def of(facts: Facts) -> Combination:
+        """The combination a sub belongs to."""
+        shot = facts.exposure
+        seconds = None if shot.seconds is None else round(shot.seconds, 3)
+        return Combination(
+            facts.camera, facts.target, shot.filter, seconds, shot.gain, shot.offset, shot.bin, facts.shape
+        )
+
+    @property
+    def label(self) -> str:
+        """TARGET_FILTER_EXPs as files are named; what is not known is left out."""
+        parts = [self.target, self.filter, f"{self.seconds:g}s" if self.seconds is not None else None]
+        return "_".join(part.replace("/", "-").replace(" ", "_") for part in parts if part) or "stack"
+
+
+@dataclass(slots=True)
+class Stack:
+    """One of the stacks: its pipeline, its name, and how many subs in a row it had no place for."""
+
+    label: str
+    combination: Combination
+    pipeline: Pipeline
+    lost: list[int] = field(default_factory=list)
+
+
+class Stacks:
+    """The stacks of a night; make builds the pipeline of a combination from its first sub's facts."""
+
+    def __init__(self, make: Callable[[Facts], Pipeline], reread: Reread) -> None:
+        self.all: list[Stack] = []
+        self._make = make
+        self._reread = reread
+        self._current: dict[Combination, Stack] = {}
+        self._of_number: dict[int, Stack] = {}
+        self._whole: set[Combination] = set()
+
+    @property
+    def latest(self) -> Stack | None:
+        """The stack the last sub went to."""
+        return next(reversed(self._of_number.values()), None) if self._of_number else None
+
+    def feed(self, frame: Frame) -> Iterator[Event]:
+        """Take a sub to its stack."""
+        combination = Combination.of(frame.facts)
+        stack = self._current.get(combination) or self._new(combination, frame.facts)
+        yield from self._feed(stack, frame)
+        if len(stack.lost) >= _IN_A_ROW and combination not in self._whole:
+            yield from self._perhaps_another_field(stack)
+
+    def finish(self) -> Iterator[Event]:
+        """The series is over, for every stack."""
+        for stack in self.all:
+            for event in stack.pipeline.finish():
+                yield _named(event, stack)
+
+    def reject(self, number: int) -> Iterator[Event]:
+        """Take a sub out by hand; PlanError where there is none."""
+        stack = self.of(number)
+        for event in stack.pipeline.reject(number):
+            yield _named(event, stack)
+
+    def restore(self, number: int) -> Iterator[Event]:
+        """Put it back; PlanError where it was not rejected by hand."""
+        stack = self.of(number)
+        for event in stack.pipeline.restore(number):
+            yield _named(event, stack)
+
+    def merge(self) -> Iterator[Event]:
+        """Undo the newest split: its subs go back to the stack before it, which splits no more."""
+        split = next((s for s in reversed(self.all) if self._before(s) is not None), None)
+        if split is None:
+            raise PlanError("No stack was begun by itself: there is nothing to merge.")
+        before = self._before(split)
+        assert before is not None
+        self._whole.add(split.combination)
+        self._current[split.combination] = before
+        self.all.remove(split)
+        numbers = [n for n, stack in self._of_number.items() if stack is split]
+        if split.pipeline.stack is not None:
+            split.pipeline.stack.close()
+        for number in numbers:
+            before.pipeline.forget(number)
+            yield from self._feed(before, self._reread(number))
+        yield QualityAdvice(
+            subject="stack",
+            advice=f"{split.label} was given up: its {len(numbers)} subs went back to {before.label}.",
+            stack=before.label,
+        )
+
+    def of(self, number: int) -> Stack:
+        """The stack a sub went to; PlanError for an unknown one."""
+        if number not in self._of_number:
+            raise PlanError(f"There is no sub {number} in any stack of this night.")
+        return self._of_number[number]
+
+    def adopt(self, stack: Stack, numbers: Iterator[int]) -> None:
+        """Take over a stack that a checkpoint brought back, with the subs it knows."""
+        self.all.append(stack)
+        self._current[stack.combination] = stack
+        for number in numbers:
+            self._of_number[number] = stack
+
+    def _new(self, combination: Combination, facts: Facts) -> Stack:
+        taken = {stack.label for stack in self.all}
+        label, count = combination.label, 1
+        while label in taken:
+            count += 1
+            label = f"{combination.label}-{count}"
+        stack = Stack(label, combination, self._make(facts))
+        self.all.append(stack)
+        self._current[combination] = stack
+        return stack
+
+    def _feed(self, stack: Stack, frame: Frame) -> Iterator[Event]:
+        number = frame.facts.number
+        self._of_number.pop(number, None)
+        self._of_number[number] = stack
+        for event in stack.pipeline.feed(frame):
+            if isinstance(event, SubStacked) and event.number == number:
+                stack.lost.clear()
+            elif isinstance(event, SubRejected) and event.number == number:
+                if event.reason == Reason.NO_MATCH:
+                    stack.lost.append(number)
+                else:
+                    stack.lost.clear()
+            yield _named(event, stack)
+
+    def _perhaps_another_field(self, stack: Stack) -> Iterator[Event]:
+        """Three in a row without a place: do they belong to an earlier field, or to a new one?"""
+        numbers = stack.lost[-_IN_A_ROW:]
+        seen = [stack.pipeline.members[n].candidate for n in numbers]
+        last = seen[-1]
+        if last is None or not all(c is not None and _matches(c, last) for c in seen):
+            return
+        known = [s for s in self.all if s.combination == stack.combination and s is not stack]
+        home = next((s for s in known if s.pipeline.reference and _matches(last, s.pipeline.reference)), None)
+        stack.lost.clear()
+        if home is None:
+            home = self._new(stack.combination, last.facts)
+            yield QualityAdvice(
+                subject="stack",
+                advice=f"{_IN_A_ROW} subs match each other but not {stack.label}: they show another field "
+                f"and begin {home.label}. `starwell merge` undoes this.",
+                stack=home.label,
+            )
+        self._current[stack.combination] = home
+        for number in numbers:
+            stack.pipeline.forget(number)
+            yield from self._feed(home, self._reread(number))
+
+    def _before(self, stack: Stack) -> Stack | None:
+        """The first stack of the same combination, when this is not it."""
+        first = next(s for s in self.all if s.combination == stack.combination)
+        return None if first is stack else first
+
+
+def _matches(candidate: Candidate, reference: Candidate) -> bool:
+    return isinstance(register(candidate, reference), Registration)
+
+
+def _named(event: Event, stack: Stack) -> Event:
+    return msgspec.structs.replace(event, stack=stack.label)
