@@ -107,12 +107,12 @@ class Judge:
 
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
-    """D/sigma of the band's starless pixels that count."""
+    """D/sigma of starless pixels that count; a pixel that is its own reference (0) says nothing."""
     deviation, mean, subs, ok = compared
     y, x = np.arange(y0, y0 + len(deviation))[:, None], np.arange(deviation.shape[1])
     variance, star = rule.variance(y, x, mean, subs)
     z = deviation / np.sqrt(variance)
-    sky = (ok == 1) & (star < _STARLESS**2 * variance) & np.isfinite(z)
+    sky = (ok == 1) & (star < _STARLESS**2 * variance) & (z != 0) & np.isfinite(z)
     return np.extract(sky, z)
 
 

@@ -156,10 +156,10 @@ def vertical(mid: Float32, first_row: int, line: Line, kernel: Taps, out: Float3
     """out(x, j) = sum over k of w_k·mid[floor(Y) + k, x], Y = along·j + across·x + start.
 
     mid's row 0 is the source's row first_row; its ends must be the source's own ends or beyond the taps.
-    out is (rows + 2·pad, width), j = 0 at row pad; one phase per strip of columns.
+    out is (rows + 2·pad, width), j = 0 at row pad; one phase per strip of columns, or one per column.
     """
     n, width = out.shape[0] - 2 * pad, out.shape[1]
-    step = strip_length(line.across, width)
+    step = strip_length(2 * line.across, width)
     if step < _NARROW:
         _vertical_by_column(mid, first_row, line, kernel, out[pad : pad + n])
         return
@@ -176,7 +176,7 @@ def vertical(mid: Float32, first_row: int, line: Line, kernel: Taps, out: Float3
             )
 
 
-_NARROW = 24
+_NARROW = 40
 """Strips narrower than this cost more in calls than weights held per column do."""
 
 
@@ -191,20 +191,28 @@ def _vertical_by_column(mid: Float32, first_row: int, line: Line, kernel: Taps, 
     whole, phase = np.divmod(np.rint(shift * PHASES).astype(np.int64), PHASES)
     weights = np.ascontiguousarray(kernel.weights[phase].T)
     cuts = [0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), width]
-    term = np.empty((n, max(np.diff(cuts))), np.float32)
     for x, end in pairwise(cuts):
-        top = int(whole[x]) - first_row
-        part, product = out[:, x:end], term[:, : end - x]
-        for k in range(len(weights)):
-            a = top + k - kernel.before
-            rows = mid[a : a + n, x:end] if 0 <= a <= len(mid) - n else _held(mid[:, x:end], a, n)
-            np.multiply(rows, weights[k, x:end], out=product if k else part)
-            if k:
+        tall = max(8, _CACHED_PX // (end - x))
+        term = np.empty((min(tall, n), end - x), np.float32)
+        for row in range(0, n, tall):
+            part = out[row : row + tall, x:end]
+            product = term[: len(part)]
+            first = row + int(whole[x]) - first_row - kernel.before
+            rows = _held(mid[:, x:end], first, len(part) + len(weights) - 1)
+            np.multiply(rows[: len(part)], weights[0, x:end], out=part)
+            for k in range(1, len(weights)):
+                np.multiply(rows[k : k + len(part)], weights[k, x:end], out=product)
                 np.add(part, product, out=part)
+
+
+_CACHED_PX = 24_000
+"""Pixels of a piece whose sum, term and rows fit the second-level cache."""
 
 
 def _held(rows: Float32, first: int, n: int) -> Float32:
     """Rows first … first + n, the end rows repeated beyond the ends."""
+    if 0 <= first <= len(rows) - n:
+        return rows[first : first + n]
     return rows[np.clip(np.arange(first, first + n), 0, len(rows) - 1)]
 
 

@@ -30,7 +30,8 @@ SEEING = 0.2
 
 SHARP_KAPPA = 5.5
 EDGE_KAPPA = 2.0
-"""Neighbours above EDGE of an outlier above SHARP go with it: the kernel has spread a hot pixel over them."""
+"""Around an outlier above SHARP what deviates by more than EDGE, up or down, goes with it: the kernel has
+spread a hot pixel or a cosmic ray over its neighbours, and its negative taps beyond."""
 
 BLOB_PX = 8
 """Connected outliers of at least this many (plane) pixels grow by GROWTH_PX."""
@@ -196,9 +197,9 @@ def _around(places: Indices, shape: tuple[int, ...], radius: int) -> tuple[Indic
 
 
 def _edges(deviation: Float32, places: Indices, sigma: Float32) -> Indices:
-    neighbours, inside = _around(places, deviation.shape, 1)
-    high = deviation.ravel()[neighbours] > EDGE_KAPPA * sigma
-    return neighbours[inside & high]
+    neighbours, inside = _around(places, deviation.shape, 2)
+    off = np.abs(deviation.ravel()[neighbours]) > EDGE_KAPPA * sigma
+    return np.extract(inside & off, neighbours)
 
 
 def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:

@@ -111,8 +111,8 @@ class Accumulators:
         for y0 in range(0, height, tall):
             y1 = min(y0 + tall, height)
             if step == 1:
-                np.nan_to_num(self.mean_band(channel, y0, y1, scratch), copy=False)
-                out[y0:y1] = scratch.take("mean", (y1 - y0, width))
+                band = self.mean_band(channel, y0, y1, scratch)
+                out[y0:y1] = np.nan_to_num(band, copy=False)
                 continue
             sums = self.band(channel, y0 * step, y1 * step)
             shape = (width, y1 - y0)

@@ -9,7 +9,6 @@ Field rotation and changes of scale go through cv2.warpAffine.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,9 +16,8 @@ from numpy.typing import NDArray
 
 from starwell.align.transform import Transform
 from starwell.errors import PlanError
-from starwell.frame import Float32, Mask, Plane, Planes
+from starwell.frame import Float32, Mask, Planes
 from starwell.stack.kernels import (
-    PHASE_ERROR_PX,
     Indices,
     Kernel,
     Line,
@@ -31,12 +29,7 @@ from starwell.stack.kernels import (
     taps,
     vertical,
 )
-
-SMALL_SLOPE = math.sin(math.radians(1.0))
-"""Beyond this rotation a strip would be less than a pixel high."""
-
-SMALL_STRETCH = 3e-4
-"""Beyond this change of scale a block would be too short to be worth two passes."""
+from starwell.stack.route import Route, margin, narrow, route_of
 
 RINGING = 0.3
 """An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
@@ -48,45 +41,6 @@ def kernel_for(planes: Planes, fwhm_px: float, wanted: Kernel = Kernel.LANCZOS) 
     """The kernel that does not ring: a colour plane samples every 2 px, too coarse for stars under 4 px."""
     coarse = any(plane.step > planes.output_step or plane.step > 1 for plane in planes.planes)
     return Kernel.LINEAR if coarse and fwhm_px < 4.0 else wanted
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Route:
-    """One plane's way: X = a·x + b·y + tx, Y = c·x + d·y + ty from output px to px of the turned plane."""
-
-    plane: Plane
-    transposed: bool
-    flip_x: bool
-    flip_y: bool
-    size: tuple[int, int]
-    to_plane: Transform
-    per_plane_px: int
-    strips: bool
-
-    def view(self, plane_pixels: Float32) -> Float32:
-        """The plane turned and flipped, without a copy."""
-        turned = plane_pixels.T if self.transposed else plane_pixels
-        return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
-
-
-def _route(plane: Plane, size: tuple[int, int], to_sub: Transform, output_step: int) -> _Route:
-    """Fold quarter turns and flips into the view so that what remains is near the identity."""
-    to_plane = Transform(1 / plane.step, 0, -plane.x0 / plane.step, 0, 1 / plane.step, -plane.y0 / plane.step)
-    m = (to_plane @ to_sub).matrix
-    height, width = size
-    transposed = abs(m[0, 1]) > abs(m[0, 0])
-    if transposed:
-        m, (height, width) = m[::-1].copy(), (width, height)
-    flip_x, flip_y = bool(m[0, 0] < 0), bool(m[1, 1] < 0)
-    if flip_x:
-        m[0] = -m[0] + (0, 0, width - 1)
-    if flip_y:
-        m[1] = -m[1] + (0, 0, height - 1)
-    ratio = max(1, plane.step // output_step)
-    (a, b, _), (c, d, _) = m * ratio
-    near = max(abs(b), abs(c)) <= SMALL_SLOPE and max(abs(a - b * c / d - 1), abs(d - 1)) <= SMALL_STRETCH
-    turned = Transform.from_matrix(m)
-    return _Route(plane, transposed, flip_x, flip_y, (height, width), turned, ratio, near)
 
 
 class Warp:
@@ -116,16 +70,16 @@ class Warp:
         self.planes = planes
         self.output_size = output_size
         self.kernel = kernel
-        self._routes: dict[int, list[_Route]] = {c: [] for c in range(planes.channels)}
+        self._routes: dict[int, list[Route]] = {c: [] for c in range(planes.channels)}
         for plane in planes.planes:
             plane_size = tuple(
                 -((start - n) // plane.step) for n, start in zip(size, (plane.y0, plane.x0), strict=True)
             )
-            route = _route(plane, (plane_size[0], plane_size[1]), self.to_sub, step)
+            route = route_of(plane, (plane_size[0], plane_size[1]), self.to_sub, step)
             self._routes[plane.channel].append(route)
         self._spans = {c: self._span(routes) for c, routes in self._routes.items()}
 
-    def _span(self, routes: list[_Route]) -> tuple[Spans, Spans]:
+    def _span(self, routes: list[Route]) -> tuple[Spans, Spans]:
         """Per output row the half-open range of x whose neighbours all lie on the sensor."""
         height, width = self.output_size
         y = np.arange(height, dtype=np.float64)
@@ -136,7 +90,7 @@ class Warp:
                 (t.a, t.b * y + t.tx, route.size[1]),
                 (t.c, t.d * y + t.ty, route.size[0]),
             ):
-                _narrow(low, high, slope, start, n, _margin(route, width))
+                narrow(low, high, slope, start, n, margin(route, width))
         first = np.ceil(low).astype(np.int64)
         return first, np.maximum(np.floor(high).astype(np.int64) + 1, first)
 
@@ -175,9 +129,7 @@ class Warp:
             np.multiply(total, np.float32(1 / len(routes)), out=total)
         return total
 
-    def _plane(
-        self, pixels: Float32, route: _Route, y0: int, y1: int, scratch: Scratch, name: str
-    ) -> Float32:
+    def _plane(self, pixels: Float32, route: Route, y0: int, y1: int, scratch: Scratch, name: str) -> Float32:
         view = route.view(self.planes.view(pixels, route.plane))
         width = self.output_size[1]
         if route.strips:
@@ -207,34 +159,9 @@ class Warp:
         return np.unique(np.concatenate(found))
 
 
-def _margin(route: _Route, width: int) -> float:
-    """Strips share phases, so a pixel nearer to the sensor's edge than the error may fall off it."""
-    t = route.to_plane
-    exact = not route.strips or max(abs(t.b), abs(t.c), abs(t.a * route.per_plane_px - 1)) * width < 1e-6
-    return -1e-6 if exact else 2 * PHASE_ERROR_PX
-
-
-def _narrow(
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    slope: float,
-    start: NDArray[np.float64],
-    n: int,
-    margin: float,
-) -> None:
-    """Keep the x with margin <= slope·x + start <= n - 1 - margin."""
-    a, b = margin - start, n - 1 - margin - start
-    if abs(slope) < 1e-12:
-        high[(a > 0) | (b < 0)] = -1.0
-        return
-    ends = np.sort(np.stack([a, b]) / slope, axis=0)
-    np.maximum(low, ends[0], out=low)
-    np.minimum(high, ends[1], out=high)
-
-
 def _strips(
     view: Float32,
-    route: _Route,
+    route: Route,
     rows: tuple[int, int],
     width: int,
     tables: tuple[Taps, Taps],
@@ -294,7 +221,7 @@ _CV_FLAGS = {
 }
 
 
-def _affine(view: Float32, route: _Route, y0: int, out: Float32, kernel: Kernel) -> None:
+def _affine(view: Float32, route: Route, y0: int, out: Float32, kernel: Kernel) -> None:
     """Any affine map, tile by tile so that only the part of the plane a tile needs is touched."""
     tile, reach = 512, 5
     t = route.to_plane
@@ -319,13 +246,15 @@ def _affine(view: Float32, route: _Route, y0: int, out: Float32, kernel: Kernel)
         )
 
 
-def _clamp_ringing(view: Float32, route: _Route, y0: int, out: Float32) -> None:
+def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32) -> None:
     """Lift the dark rings of the negative taps beside hard edges: saturated stars, glitches.
 
-    v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the band's
-    sky are looked at: noise and the peaks of faint stars keep their linear interpolation.
+    v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the sky
+    of a few source rows are looked at: noise and the peaks of stars keep their linear interpolation.
     """
-    sample = out[:: max(1, len(out) // 4), ::16]
+    x = out.shape[1] / 2
+    rows = route.to_plane.apply([(x, y0 + len(out) * part) for part in (0.1, 0.4, 0.6, 0.9)])[:, 1]
+    sample = view[np.clip(np.rint(rows).astype(int), 0, len(view) - 1), ::16]
     sky = float(np.median(sample))
     sigma = 1.4826 * float(np.median(np.abs(sample - sky)))
     dark = flat_true(out < np.float32(sky - 6 * sigma))

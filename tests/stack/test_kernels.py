@@ -1,0 +1,107 @@
+"""The inner loops: weights, noise, exact sums."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from starwell.stack.kernels import (
+    Kernel,
+    Line,
+    Scratch,
+    Sums,
+    accumulate,
+    clipped_rms,
+    flat_true,
+    horizontal,
+    quantise,
+    strip_length,
+    taps,
+    vertical,
+)
+
+
+@pytest.mark.parametrize("kernel", Kernel)
+@pytest.mark.parametrize("stretch", [1, 2])
+def test_the_weights_that_meet_pixels_sum_to_one(kernel: Kernel, stretch: int) -> None:
+    weights = taps(kernel, stretch).weights
+    for parity in range(stretch):
+        assert weights[:, parity::stretch].sum(axis=1) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "mean_factor", "half_way"),
+    [(Kernel.LINEAR, 2 / 3, 0.5), (Kernel.CUBIC, 0.814, 0.64), (Kernel.LANCZOS, 0.893, 0.786)],
+)
+def test_white_noise_passes_a_kernel_with_its_known_factor(
+    kernel: Kernel, mean_factor: float, half_way: float
+) -> None:
+    squares = np.square(taps(kernel).weights.astype(float)).sum(axis=1)
+    rms = [math.sqrt(a * b) for a in squares[::16] for b in squares[::16]]
+    assert np.mean(rms) == pytest.approx(mean_factor, rel=0.02)
+    rng = np.random.default_rng(2)
+    rows = rng.normal(0, 1, (256, 262)).astype(np.float32)
+    for phase, factor in ((0.0, 1.0), (0.5, half_way)):
+        mid = np.zeros((256, 262), np.float32)
+        horizontal(rows, 0, Line(1.0, 0.0, phase), taps(kernel), mid, 0)
+        out = np.zeros((256 + 12, 262), np.float32)
+        vertical(mid, 0, Line(1.0, 0.0, phase), taps(kernel), out, 6)
+        assert out[16:240, 10:-10].std() == pytest.approx(factor, rel=0.01)
+
+
+def test_narrow_strips_and_columns_weighted_one_by_one_agree() -> None:
+    rng = np.random.default_rng(4)
+    mid = rng.normal(0, 1, (80, 64)).astype(np.float32)
+    kernel = taps(Kernel.LANCZOS)
+    for slope in (1e-4, 9e-4):
+        narrow = strip_length(2 * slope, 64) < 40
+        assert narrow == (slope == 9e-4)
+        out = np.zeros((64 + 12, 64), np.float32)
+        vertical(mid, 0, Line(1.0, slope, 5.3), kernel, out, 6)
+        for x in (0, 30, 63):
+            shift = 5.3 + slope * x
+            whole, phase = math.floor(shift), shift - math.floor(shift)
+            weights = kernel.weights[round(phase * 256)]
+            expected = [weights @ mid[j + whole - 2 : j + whole + 4, x] for j in range(64)]
+            assert out[6:-6, x] == pytest.approx(expected, abs=0.04)
+
+
+@given(st.lists(st.booleans(), max_size=200))
+def test_places_of_true_are_found_like_numpy_finds_them(values: list[bool]) -> None:
+    mask = np.array(values, bool)
+    assert flat_true(mask).tolist() == np.flatnonzero(mask).tolist()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_sums_come_back_bit_by_bit_in_any_order(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (4, 16)
+    sums = Sums(np.zeros(shape), np.zeros(shape, np.int32), np.zeros(shape, np.uint16))
+    scratch = Scratch()
+    added = []
+    for _ in range(count):
+        y = rng.uniform(-100, 65535, shape).astype(np.float32)
+        weight, ok = int(rng.integers(1, 200_000)), (rng.random(shape) < 0.8).astype(np.uint8)
+        q = np.empty_like(y)
+        quantise(y, weight, q)
+        accumulate(q, ok, weight, sums, scratch)
+        assert np.array_equal(sums.total, np.rint(sums.total))
+        added.append((q, ok, weight))
+    for index in rng.permutation(count):
+        q, ok, weight = added[index]
+        accumulate(q, ok, weight, sums, scratch, sign=-1)
+    assert not sums.total.any()
+    assert not sums.weight.any()
+    assert not sums.subs.any()
+
+
+def test_the_clipped_rms_sees_past_outliers() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(0, 3, 50_000).astype(np.float32)
+    values[:500] = 1e4
+    assert clipped_rms(values) == pytest.approx(3, rel=0.01)
+    assert math.isnan(clipped_rms(values[:0]))
