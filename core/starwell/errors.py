@@ -2,6 +2,7 @@
 
 StarwellError
 ├─ CameraError:  CameraNotFound · CameraBusy · Aborted · Transient · CameraGone · ControlRefused
+│                NoMoreFrames
 ├─ PlanError     file, line, what was expected
 ├─ MasterError:  MasterMissing · MasterMismatch
 ├─ StorageError: DiskFull · FileDamaged
@@ -42,6 +43,10 @@ class CameraGone(CameraError):
 
 class ControlRefused(CameraError):
     """The camera does not take this value."""
+
+
+class NoMoreFrames(CameraError):
+    """A replayed folder has come to its end."""
 
 
 class PlanError(StarwellError):

@@ -37,6 +37,9 @@ _REFUSED = {
     ),
 }
 
+REFUSED_SUFFIXES: tuple[str, ...] = tuple(_REFUSED)
+"""Endings of files that hold frames in formats starwell does not read; open_frame says what to do."""
+
 
 def open_frame(path: Path | str) -> Frame:
     """The frame in this file, by what the file holds rather than by its name.
