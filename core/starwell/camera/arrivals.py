@@ -73,7 +73,7 @@ class Arrivals:
         self._read.add((key.inode, key.size, seen.time_ns))
 
     def failed(self, key: Key) -> bool:
-        """This file could not be read and is offered later; whether that was the last try until it changes."""
+        """This file could not be read, and is offered later; whether this was the last try of it as it is."""
         seen = self._seen[key]
         seen.tries += 1
         seen.rest = 1 << seen.tries
