@@ -133,9 +133,34 @@ def test_eccentricity_and_angle_of_the_field_are_found(e, length, draw, mono):
         assert stars.angle_deg == pytest.approx(30, abs=8)
 
 
-def test_round_stars_are_round(draw, mono):
-    field = draw(100, 3.0, size=(900, 900), fluxes=(2e4, 3e5))
-    assert found_in(field.pixels, mono(field.pixels)).eccentricity < 0.15
+@pytest.mark.parametrize("fwhm", [1.8, 2.0, 3.0, 5.0])
+def test_round_stars_are_round_bright_or_faint_on_mono_and_mosaic(fwhm, draw, mono, mosaic):
+    for fluxes in ((3e4, 3e5), (3e3, 1e4)):
+        field = draw(80, fwhm, size=(700, 700), fluxes=fluxes)
+        for planes in (mono(field.pixels), mosaic(field.pixels)):
+            assert found_in(field.pixels, planes).eccentricity < 0.12
+
+
+@pytest.mark.parametrize("fwhm", [1.8, 2.4, 4.0])
+@pytest.mark.parametrize("true", [0.42, 0.7, 0.85])
+def test_small_stars_are_drawn_out_no_more_than_large_ones(fwhm, true, draw, mono, mosaic):
+    sigma = fwhm / 2.355
+    length = math.sqrt(12 * (sigma**2 / (1 - true**2) - sigma**2))
+    field = draw(60, fwhm, size=(600, 600), trail=(length, 0.0), fluxes=(5e4, 3e5))
+    for planes in (mono(field.pixels), mosaic(field.pixels)):
+        stars = found_in(field.pixels, planes)
+        assert stars.eccentricity == pytest.approx(true, abs=0.09 if true < 0.5 else 0.04)
+        assert abs(stars.angle_deg) < 3
+
+
+def test_saturated_stars_that_bleed_do_not_draw_the_field_out(draw, mono):
+    field = draw(60, 2.2, size=(600, 600), fluxes=(1e4, 3e5))
+    for x, y in zip(field.x[::3], field.y[::3], strict=True):
+        column, row = round(x), round(y)
+        field.pixels[max(row - 40, 0) : row + 40, column - 1 : column + 2] = SATURATION
+    stars = found_in(field.pixels, mono(field.pixels))
+    assert stars.eccentricity < 0.15
+    assert stars.fwhm_px == pytest.approx(2.4, rel=0.05)
 
 
 @pytest.mark.parametrize("length", [8, 25])

@@ -23,7 +23,9 @@ _COLOUR_WINDOW = 1.8  # a colour sampled every 2 px leans to its samples in a na
 _WIDEST_WINDOW = 2.6  # its aperture of 4 sigma stays inside the cut-out
 _UNDERSAMPLED_FWHM = 2.5  # below it a window on bare samples leans to the pixel centre
 _FLUX_FLOOR = 0.01  # of the flux: what seeing and flats do to every star
-_OUTLINE = 0.15  # of the peak: the pixels whose moments give the shape
+_REACH = 1.7  # FWHM: beyond it the weight of the moments is nothing
+_ROUNDS = 8  # each halves what is missing
+_ASTRAY = 2.0
 _SHAPE_STARS = 100
 _SHAPE_SNR = 20.0
 
@@ -111,6 +113,9 @@ def profiles(view: Luminance, x: Float64, y: Float64, sigma_adu: float, saturati
     shot = np.maximum(flux, 0) * sigma_adu**2 / np.maximum(sky, sigma_adu)
     area = view.factor**2
     unsmooth = TENT_VARIANCE_PX2 if view.mosaic else 0.0
+    small = typical < _UNDERSAMPLED_FWHM and not view.mosaic
+    moments = _moments(_softened(cut) if small else cut, cx, cy, fwhm)
+    moments[:, :2] -= TENT_VARIANCE_PX2 if small else unsmooth
     return Profiles(
         x=sx,
         y=sy,
@@ -120,7 +125,7 @@ def profiles(view: Luminance, x: Float64, y: Float64, sigma_adu: float, saturati
         snr=flux / max(sky_noise, 1e-9),
         fwhm=view.factor * np.sqrt(np.maximum(fwhm**2 - unsmooth * _FWHM_PER_SIGMA**2, 0.0)),
         hfr=view.factor * np.sqrt(np.maximum(hfr**2 - unsmooth * _HFR_PER_SIGMA**2, 0.0)),
-        moments=area * (_moments(cut, fwhm) - np.array([unsmooth, unsmooth, 0.0])),
+        moments=area * moments,
         saturated=peak + sky >= saturation_adu,
         factor=view.factor,
     )
@@ -130,6 +135,12 @@ def _stacked(cut: Float32) -> tuple[Float32, Float64]:
     """The cut-outs below one another, and the row at which each begins."""
     side = cut.shape[1]
     return np.ascontiguousarray(cut.reshape(-1, side)), np.arange(len(cut), dtype=np.float64) * side
+
+
+def _softened(cut: Float32) -> Float32:
+    """The cut-outs under the tent, which adds TENT_VARIANCE_PX2 to every profile."""
+    soft: Float32 = cv2.sepFilter2D(cut.reshape(-1, cut.shape[2]), -1, TENT, TENT)
+    return soft.reshape(cut.shape)
 
 
 def _fwhm(cut: Float32) -> Float64:
@@ -149,9 +160,7 @@ def _centroids(
     cut: Float32, x: Float64, y: Float64, fwhm: float, narrowest: float
 ) -> tuple[Float64, Float64, Mask]:
     """Windowed centroids inside the cut-outs, and which of them stayed by their star."""
-    stack, row = _stacked(cut)
-    if fwhm < _UNDERSAMPLED_FWHM:
-        stack = cv2.sepFilter2D(stack, -1, TENT, TENT)
+    stack, row = _stacked(_softened(cut) if fwhm < _UNDERSAMPLED_FWHM else cut)
     x0, y0 = (p - np.rint(p) + _RADIUS for p in (x, y))
     window = np.full(len(x), min(max(fwhm / _FWHM_PER_SIGMA, narrowest), _WIDEST_WINDOW))
     cx, cy, _ = sep.winpos(stack, x0, y0 + row, window)
@@ -159,15 +168,40 @@ def _centroids(
     return cx, cy, np.hypot(cx - x0, cy - y0) < max(1.5, fwhm / 2)
 
 
-def _moments(cut: Float32, fwhm: Float64) -> Float64:
-    """x², y², xy of the pixels above 15 % of the peak, within 2.5 FWHM."""
-    reach = np.maximum(2.5 * fwhm, 3.0)[:, None, None]
-    peak = cut[:, _R <= 2.5].max(axis=1)[:, None, None]
-    light = np.where((cut > _OUTLINE * peak) & (reach >= _R), cut, 0).astype(np.float64)
-    total = np.maximum(light.sum(axis=(1, 2)), 1e-12)
-    mx, my = (np.einsum("nij,ij->n", light, d) / total for d in (_DX, _DY))
-    x2, y2, xy = (np.einsum("nij,ij->n", light, d) / total for d in (_DX**2, _DY**2, _DX * _DY))
-    return np.column_stack([x2 - mx**2, y2 - my**2, xy - mx * my])
+def _moments(cut: Float32, x: Float64, y: Float64, fwhm: Float64) -> Float64:
+    """x², y², xy of the Gaussian that, as a weight, finds itself: adaptive moments (Bernstein & Jarvis 2002).
+
+    x, y: centres in the cut-outs. Of a Gaussian weighed by itself half the moments are seen. Moments above an
+    outline would go by whole pixels, and draw small stars out by up to a quarter.
+    """
+    radius = int(np.clip(math.ceil(_REACH * float(np.median(fwhm))), 4, _RADIUS))
+    middle = slice(_RADIUS - radius, _RADIUS + radius + 1)
+    light = cut[:, middle, middle].reshape(len(cut), -1)
+    dx, dy = (d[middle, middle].ravel() for d in (_DX, _DY))
+    powers = np.stack([np.ones_like(dx), dx, dy, dx * dx, dy * dy, dx * dy])
+    mx, my = x - _RADIUS, y - _RADIUS
+    x2 = y2 = np.maximum(fwhm / _FWHM_PER_SIGMA, 0.5) ** 2
+    xy = np.zeros_like(x2)
+    for _ in range(_ROUNDS):
+        p, q, r = np.array([y2, x2, -xy]) / (x2 * y2 - xy * xy)
+        weight = np.stack(
+            [
+                -(p * mx * mx + q * my * my) / 2 - r * mx * my,
+                p * mx + r * my,
+                q * my + r * mx,
+                -p / 2,
+                -q / 2,
+                -r,
+            ]
+        )
+        seen = light * np.exp(weight.T.astype(np.float32) @ powers)
+        sums = (seen @ powers.T).astype(np.float64).T
+        mx, my, x2, y2, xy = sums[1:] / np.maximum(sums[0], 1e-6)
+        mx, my = np.clip(mx, -_ASTRAY, _ASTRAY), np.clip(my, -_ASTRAY, _ASTRAY)
+        x2, y2 = (np.clip(2 * v, 0.1, radius**2) for v in (x2 - mx * mx, y2 - my * my))
+        most = 0.98 * np.sqrt(x2 * y2)
+        xy = np.clip(2 * (xy - mx * my), -most, most)
+    return np.column_stack([x2, y2, xy])
 
 
 def shape_of_field(stars: Profiles) -> tuple[float, float, float, float]:
