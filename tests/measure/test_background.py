@@ -40,5 +40,12 @@ def test_tiny_frames_have_a_sky(size, mono):
     assert background(pixels, mono(pixels)).sky_adu[0] == pytest.approx(80, abs=1)
 
 
+def test_a_bin_at_hand_gives_the_same_sky(mono):
+    pixels = np.random.default_rng(5).normal(80, 4, (1100, 1200)).astype(np.float32)
+    own, given = background(pixels, mono(pixels)), background(pixels, mono(pixels), bin_by(pixels, 2))
+    assert np.array_equal(own.mesh_adu, given.mesh_adu)
+    assert own.sky_adu[0] == pytest.approx(80, abs=0.1)
+
+
 def test_binning_leaves_out_the_odd_edge():
     assert bin_by(np.arange(15.0).reshape(3, 5), 2).tolist() == [[3.0, 5.0]]

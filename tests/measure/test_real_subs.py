@@ -47,7 +47,7 @@ def test_real_ccd_subs_have_stars_that_align_and_compare(real_data):
     paths = sorted((real_data / "hatp32-mobs").glob("*.FITS"))
     subs = [measured(opened(p)[0], 4095) for p in paths[1:40:6]]
     for sub in subs:
-        assert sub.stars.count >= 200
+        assert sub.stars.count >= 190
         assert 1.5 < sub.stars.fwhm_px < 3
         assert 350 < sub.background.sky_adu[0] < 375
         assert 1.2 < sub.sigma_adu[0] < 1.8
@@ -82,7 +82,7 @@ def test_real_colour_subs_show_enough_small_stars_to_align(real_data):
     paths = sorted((real_data / "als-lights").glob("*.fits"))
     subs = [measured(opened(p)[0], 65520, Bayer.RGGB) for p in paths]
     for sub in subs:
-        assert sub.stars.count > 200
+        assert sub.stars.count >= 190
         assert 2 < sub.stars.fwhm_px < 3.5
     for sub in subs[1:]:
         found = match(sub.stars.xy, subs[0].stars.xy, size=(976, 1304))

@@ -14,6 +14,7 @@ from starwell.frame import Float32, Float64, Mask, Pixels, Planes
 _LARGEST_BOX_PX = 256
 _SMALLEST_BOX_PX = 64
 _BOXES_WANTED = 6
+_LARGE_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,17 +50,18 @@ def _cell(nodes: Float64, at: Float64) -> tuple[np.ndarray[tuple[int, ...], np.d
     return index, place - index
 
 
-def background(pixels: Pixels, planes: Planes) -> Background:
-    """Measure the sky of a mosaic or of 3 planes: SEP's clipped modes on the 2×2 bin, every other row.
+def background(pixels: Pixels, planes: Planes, half: Float32 | None = None) -> Background:
+    """Measure the sky of a mosaic or of 3 planes: SEP's clipped modes on samples of the 2×2 bin.
 
-    Channels of a mosaic are their own planes, the greens averaged. A channel without a finite pixel is 0.
+    half: the 2×2 bin of an H×W array, if it is there already. Channels of a mosaic are their own planes, the
+    greens averaged. A channel without a finite pixel is 0.
     """
     height, width = pixels.shape[-2:]
     box = int(np.clip(min(height, width) // _BOXES_WANTED, _SMALLEST_BOX_PX, _LARGEST_BOX_PX))
     nx, ny = max(1, round(width / box)), max(1, round(height / box))
     meshes, levels = [], []
     for channel in range(planes.channels):
-        mesh, level = _mesh(_thinned(pixels, planes, channel), nx, ny)
+        mesh, level = _mesh(_thinned(pixels, planes, channel, half), nx, ny)
         meshes.append(mesh)
         levels.append(level)
     x = (np.arange(nx) + 0.5) * width / nx - 0.5
@@ -67,15 +69,20 @@ def background(pixels: Pixels, planes: Planes) -> Background:
     return Background(np.array(meshes), x, y, np.array(levels))
 
 
-def _thinned(pixels: Pixels, planes: Planes, channel: int) -> Float32:
-    """The channel at half size, with every second or third row only where there are rows to spare."""
+def _thinned(pixels: Pixels, planes: Planes, channel: int, half: Float32 | None) -> Float32:
+    """The channel at half size; of large sensors some rows and columns, for 1,000 px tell a mode."""
     views = [planes.view(pixels, plane) for plane in planes.planes if plane.channel == channel]
-    skip = 1 + (views[0].shape[0] > 512) + (views[0].shape[0] > 1024)
-    if planes.planes[0].step == 2:
+    mosaic = planes.planes[0].step == 2
+    large = views[0].shape[0] > _LARGE_ROWS
+    across = 2 if large else 1
+    down = (6 if mosaic else 3) if large else 1 + (views[0].shape[0] > _LARGE_ROWS // 2)
+    if mosaic:
         rows, columns = (min(v.shape[axis] for v in views) for axis in (0, 1))
-        halves = [np.asarray(v[:rows:skip, :columns], np.float32) for v in views]
+        halves = [np.asarray(v[:rows:down, :columns:across], np.float32) for v in views]
         return np.ascontiguousarray(halves[0] if len(halves) == 1 else (halves[0] + halves[1]) / 2)
-    return np.ascontiguousarray(bin_by(views[0], 2)[::skip])
+    if half is None:
+        half = bin_by(views[0], 2)
+    return np.ascontiguousarray(half[::down, ::across])
 
 
 def bin_by(plane: Pixels, factor: int) -> Float32:
@@ -102,4 +109,4 @@ def _mesh(plane: Float32, nx: int, ny: int) -> tuple[Float64, float]:
     sky = sep.Background(plane, mask=mask, bw=-(-width // nx), bh=-(-height // ny))
     rows = np.rint((np.arange(ny) + 0.5) * height / ny - 0.5).astype(np.intp)
     columns = np.rint((np.arange(nx) + 0.5) * width / nx - 0.5).astype(np.intp)
-    return sky.back(dtype=np.float64)[np.ix_(rows, columns)], float(sky.globalback)
+    return sky.back()[np.ix_(rows, columns)].astype(np.float64), float(sky.globalback)

@@ -25,6 +25,7 @@ class Luminance:
     factor: sensor px per px of this view. plane (h, w) is the binned luminance, sky included, or None at
     factor 1, where patches are cut from the pixels themselves: a mosaic is smoothed there with a 1-2-1 tent,
     which gives every colour the same kernel about its own place, so that no centroid depends on colour.
+    half: the 2×2 bin of an H×W array, if it is there already.
     """
 
     pixels: Pixels
@@ -32,6 +33,7 @@ class Luminance:
     sky: Background
     factor: int = 1
     plane: Float32 | None = None
+    half: Float32 | None = None
 
     @property
     def mosaic(self) -> bool:
@@ -60,26 +62,27 @@ class Luminance:
         if self.plane is not None:
             light = self.plane[rows, columns]
             sx, sy = (self.factor * (p + 0.5) - 0.5 for p in (x, y))
-            sky = (self._shares @ self.sky.at(sx, sy))[:, None, None]
+            sky: Float32 | Float64 = (self._shares @ self.sky.at(sx, sy))[:, None, None]
         elif self.pixels.ndim == 3:
             light = self.pixels[:, rows, columns].mean(axis=0)
             sky = self.sky.at(x, y).mean(axis=0)[:, None, None]
         else:
             light, sky = self.pixels[rows, columns], self._sky_of_pixels(x, y, rows, columns)
-        cut: Float32 = np.asarray(light - sky, np.float32)
-        np.nan_to_num(cut, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        cut: Float32 = np.subtract(light, sky, dtype=np.float32)
+        if not all_finite(cut):
+            np.nan_to_num(cut, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return cut
 
-    def _sky_of_pixels(self, x: Float64, y: Float64, rows: Index, columns: Index) -> Float64:
-        sky = self.sky.at(x, y)
+    def _sky_of_pixels(self, x: Float64, y: Float64, rows: Index, columns: Index) -> Float32:
+        sky = self.sky.at(x, y).astype(np.float32)
         if self.planes.planes[0].step == 1:
-            mono: Float64 = sky[0][:, None, None]
+            mono: Float32 = sky[0][:, None, None]
             return mono
         channel = np.zeros((2, 2), np.intp)
         for plane in self.planes.planes:
             channel[plane.y0, plane.x0] = plane.channel
         stars = np.arange(len(x))[:, None, None]
-        mosaic: Float64 = sky[channel[rows % 2, columns % 2], stars]
+        mosaic: Float32 = sky[channel[rows % 2, columns % 2], stars]
         return mosaic
 
     def binned(self, factor: int) -> Luminance:
@@ -89,10 +92,10 @@ class Luminance:
         elif self.pixels.ndim == 3:
             plane = np.mean([bin_by(p, factor) for p in self.pixels], axis=0, dtype=np.float32)
         else:
-            plane = bin_by(self.pixels, factor)
+            plane = self.half if factor == 2 and self.half is not None else bin_by(self.pixels, factor)
         if not all_finite(plane):
             level = float(self._shares @ self.sky.sky_adu)
-            np.nan_to_num(plane, copy=False, nan=level, posinf=level, neginf=level)
+            plane = np.nan_to_num(plane, nan=level, posinf=level, neginf=level)
         return Luminance(self.pixels, self.planes, self.sky, factor, plane)
 
     @property

@@ -11,7 +11,7 @@ from starwell.frame import Float32, Float64, Pixels, Planes
 _CLIP = 4.0
 _ROWS_APART = 32
 _LEAST_SAMPLES = 40_000
-_SPARE = 7  # where to start clipping need not be precise
+_FIRST_LOOK = 20_000  # samples: where to start clipping need not be precise
 
 
 def haar_noise(pixels: Pixels, step: int = 1) -> float:
@@ -27,7 +27,8 @@ def haar_noise(pixels: Pixels, step: int = 1) -> float:
     if size.size == 0:
         return math.nan
     square = np.square(size, dtype=np.float64)
-    sigma = float(np.quantile(size[::_SPARE], 0.6827)) or math.sqrt(float(square.mean()))
+    sample = size[:: 1 + size.size // _FIRST_LOOK]
+    sigma = float(np.quantile(sample, 0.6827)) or math.sqrt(float(square.mean()))
     kept = -1
     for _ in range(30):
         inside = size <= _CLIP * sigma

@@ -163,7 +163,7 @@ def _centroids(
     stack, row = _stacked(_softened(cut) if fwhm < _UNDERSAMPLED_FWHM else cut)
     x0, y0 = (p - np.rint(p) + _RADIUS for p in (x, y))
     window = np.full(len(x), min(max(fwhm / _FWHM_PER_SIGMA, narrowest), _WIDEST_WINDOW))
-    cx, cy, _ = sep.winpos(stack, x0, y0 + row, window)
+    cx, cy, _ = sep.winpos(stack, x0, y0 + row, window, subpix=2)  # at 4 sigma finer means nothing
     cy = cy - row
     return cx, cy, np.hypot(cx - x0, cy - y0) < max(1.5, fwhm / 2)
 

@@ -15,14 +15,13 @@ from starwell.measure.luminance import TENT, Index, Luminance
 from starwell.measure.noise import haar_noise
 from starwell.measure.profile import Profiles, profiles, shape_of_field
 
-MOST_STARS = 300
+MOST_STARS = 200
 FEW_STARS = 20
-_CANDIDATES = 360
+_CANDIDATES = 250
 _LOOKED_AT = 5000
 _SCALES = 5
 _SMALLEST_BIN = 8
 _TRIES = 8
-_LARGE = 1 << 20
 _SURROUNDINGS = 8  # px; interpolated, they reach twice as far
 _FEWEST_GOOD = 3
 _MUCH_MORE = 10.0
@@ -31,7 +30,8 @@ _PEAK_SIDE = 5  # the bin knows the peak to ± 2 px
 _TOO_MUCH = ("pixel buffer", "deblending", "overflow")  # sep's words for more than it can hold
 _GRID = 8
 _TENT_NOISE = 0.375  # of white noise, after the tent in both directions
-_MOST_ACTIVE = 30_000  # 300 stars of 100 px: the brightest are enough
+_ACTIVE = 12_000  # px: 400 stars of 30, of which the brightest are enough
+_MOST_ACTIVE = 30_000  # where those were too few stars, or the faint ones are asked for
 _EXTRACT: dict[str, Any] = {  # the plane is smoothed already
     "minarea": 5,
     "filter_kernel": None,
@@ -120,8 +120,9 @@ def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, fain
     sigma = haar_noise(coarse.plane)
     found, whole = Profiles.none(view.factor), np.empty(0, np.bool_)
     deep = view.factor == 1  # coarser planes keep slow noise that 4 sigma would run together
-    for threshold in ((4.0,) if faint else (5.0, 4.0)) if deep else (5.0,):
-        x, y = _peaks(smooth, sigma, threshold)
+    looks = [(5.0, _ACTIVE), (4.0, _MOST_ACTIVE)] if deep else [(5.0, _MOST_ACTIVE)]
+    for threshold, active in looks[1:] if faint and deep else looks:
+        x, y = _peaks(smooth, sigma, threshold, active)
         x, y = _free_of_the_edge(2 * x + 0.5, 2 * y + 0.5, view.size)
         lonely = _isolated_pixel(view, x, y)
         x, y = x[~lonely], y[~lonely]
@@ -141,7 +142,7 @@ def _compact(plane: Float32) -> Float32:
     height, width = plane.shape
     coarse = (max(1, width // _SURROUNDINGS), max(1, height // _SURROUNDINGS))
     around = cv2.resize(plane, coarse, interpolation=cv2.INTER_AREA)
-    smooth -= cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.subtract(smooth, cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR), dst=smooth)
     return smooth
 
 
@@ -151,26 +152,17 @@ def _free_of_the_edge(x: Float64, y: Float64, size: tuple[int, int]) -> tuple[Fl
     return x[free], y[free]
 
 
-def _peaks(smooth: Float32, sigma: float, threshold: float) -> tuple[Float64, Float64]:
-    """Barycentres of what stands out of the smoothed plane, brightest first."""
+def _peaks(smooth: Float32, sigma: float, threshold: float, active: int) -> tuple[Float64, Float64]:
+    """Barycentres of the (up to `active`) px that stand out of the smoothed plane, brightest first."""
     level = threshold * _TENT_NOISE * sigma
     if not sigma > 0:  # a drawing, or nothing at all
         level = max(_LEAST_ADU, 1e-3 * float(smooth.max()))
-    if np.count_nonzero(smooth > level) > _MOST_ACTIVE:
-        step = 4 if smooth.size > _LARGE else 1
-        sample = smooth[::step, ::step]
-        level = max(level, float(np.quantile(sample, 1 - min(0.5, _MOST_ACTIVE / smooth.size))))
+    standing_out = smooth[smooth > level]
+    if len(standing_out) > active:
+        level = float(np.partition(standing_out, -active)[-active])
     for _ in range(_TRIES):
         try:
-            found = sep.extract(
-                smooth,
-                level,
-                minarea=5,
-                filter_kernel=None,
-                deblend_nthresh=8,
-                deblend_cont=0.01,
-                clean=False,
-            )
+            found = sep.extract(smooth, level, **_EXTRACT)
         except Exception as fault:  # sep raises nothing more precise
             if not any(word in str(fault) for word in _TOO_MUCH):
                 raise

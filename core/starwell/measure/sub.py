@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from starwell.frame import Float64, Pixels, Planes
-from starwell.measure.background import Background, background
+from starwell.measure.background import Background, background, bin_by
 from starwell.measure.luminance import Luminance
 from starwell.measure.noise import plane_noise
 from starwell.measure.stars import Stars, find_stars
 
 _SAMPLED_FROM = 1 << 21
+_ROWS_APART = 15  # odd, so that every colour of a mosaic is seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,9 +34,10 @@ def measure(pixels: Pixels, planes: Planes, *, saturation_adu: float, faint: boo
     the sky or the camera did: an empty sub has no stars.
     """
     pixels = np.asarray(pixels, np.float32)
-    sample = pixels[..., ::4, :] if pixels.size > _SAMPLED_FROM else pixels
-    sky = background(pixels, planes)
-    luminance = Luminance(pixels, planes, sky)
+    sample = pixels[..., ::_ROWS_APART, :] if pixels.size > _SAMPLED_FROM else pixels
+    half = bin_by(pixels, 2) if pixels.ndim == 2 else None
+    sky = background(pixels, planes, half)
+    luminance = Luminance(pixels, planes, sky, half=half)
     return Measured(
         sigma_adu=plane_noise(pixels, planes),
         background=sky,
