@@ -57,14 +57,14 @@ class Builder:
         )
 
     def place_all(self, reference: Candidate) -> None:
-        """Find every stacked member's place on another reference; who has none is out, with the reason."""
+        """Find every placed member's place on another reference; who has none is out, with the reason."""
         self.members.set_reference(reference)
-        for _, member in list(self.members.stacked()):
-            if member.candidate is None:
+        for member in self.members.by_number.values():
+            if member.candidate is None or member.placed is None:
                 continue
             place = register(member.candidate, reference)
             if isinstance(place, Unmatched):
-                member.reason, member.placed = place.reason, None
+                member.reason, member.placed = member.reason or place.reason, None
             else:
                 member.placed = place
 
@@ -73,6 +73,8 @@ class Builder:
 
         The ring's subs make that median once they are complete, else the first ones do.
         """
+        for member in self.members.by_number.values():
+            member.entry = None  # of the stack before: what was rejected by hand is judged anew when restored
         stack = self.empty_stack(reference)
         members = dict(self.members.stacked())
         chosen = ring.members if ring.complete else tuple(members)[:RING]

@@ -140,17 +140,27 @@ class Pipeline:
         if self.stack is not None and member.entry is not None:
             member.entry = self.stack.remove(self._builder.calibrated(number), member.entry)
         member.reason = Reason.REJECTED_BY_HAND
+        if not self._ring.complete:
+            self._ring.withdraw(number)
         yield SubRejected(number=number, reason=member.reason, by_hand=True)
         yield from self._noise_event()
 
     def restore(self, number: int) -> Iterator[Event]:
-        """Put a sub back that was rejected by hand; the stack is then bit for bit what it was."""
+        """Put a sub back that was rejected by hand; the stack is then bit for bit what it was.
+
+        Where the stack was begun anew in between, the sub is judged anew. PlanError for a sub that was not
+        rejected by hand, or that matches the present reference no more.
+        """
         member = self._known(number)
         if member.reason != Reason.REJECTED_BY_HAND:
             raise PlanError(f"Sub {number} was not rejected by hand ({member.reason or 'it is stacked'}).")
+        if member.placed is None:
+            raise PlanError(f"Sub {number} does not match the present reference: it cannot be stacked.")
         member.reason = None
         if self.stack is not None and member.entry is not None:
             member.entry = self.stack.restore(self._builder.calibrated(number), member.entry)
+        elif self.stack is not None:
+            self._builder.add(self.stack, number, self._builder.calibrated(number))
         yield stacked_event(self.members, number)
         yield from self._noise_event()
 
@@ -255,9 +265,10 @@ class Pipeline:
         agreeing = {n: place for n, place in places.items() if isinstance(place, Registration)}
         if len(agreeing) < _STRAYS:
             return
-        for number, member in list(self.members.stacked()):
+        for number, member in self.members.by_number.items():
+            if member.stacked:
+                yield self._kept_out(number, Reason.NO_MATCH, "the first subs show another field")
             member.placed = None
-            yield self._kept_out(number, Reason.NO_MATCH, "the first subs show another field")
         self._refer_to(last)
         for number, place in agreeing.items():
             self.members[number].reason, self.members[number].placed = None, place
