@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from starwell.kinds import Kind as Kind
+
 Pixels = NDArray[Any]
 """H×W, or 3×H×W where the file holds three colour planes; any real dtype."""
 
@@ -25,16 +27,6 @@ Mask = NDArray[np.bool_]
 
 FULL_SCALE_ADU = 65535.0
 """Full scale of the ADU used throughout: float files of 0..1 are read as 0..65535 ADU."""
-
-
-class Kind(StrEnum):
-    """What a frame was shot for; values as the IMAGETYP keyword spells them."""
-
-    LIGHT = "Light"
-    DARK = "Dark"
-    FLAT = "Flat"
-    BIAS = "Bias"
-    DARK_FLAT = "DarkFlat"
 
 
 class Bayer(StrEnum):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from starwell.frame import Kind
+from starwell.kinds import Kind
 
 
 class State(StrEnum):
