@@ -96,6 +96,18 @@ def test_a_mount_that_always_trails_a_little_is_judged_against_itself():
     assert judged(gates, sub(eccentricity=0.9)).reason is Reason.TRAILED
 
 
+def test_a_fault_is_named_without_learning_from_the_sub():
+    gates = good_night(Gates())
+    before = repr(gates)
+    assert gates.fault(sub()) is None
+    assert gates.fault(sub(fwhm=9.0)) == (Reason.OUT_OF_FOCUS, "FWHM 9.00 px, limit 4.30")
+    assert gates.fault(sub(eccentricity=0.9))[0] is Reason.TRAILED
+    assert gates.fault(sub(count=2)) == (Reason.TOO_FEW_STARS, "2 found")
+    assert gates.fault(sub(nan=0.5))[0] is Reason.NOT_A_NUMBER
+    assert repr(gates) == before
+    assert Gates().fault(sub(fwhm=9.0)) is None
+
+
 def test_thin_clouds_are_weighed_down_and_not_kept_out():
     gates = good_night(Gates())
     for _ in range(30):
