@@ -77,6 +77,11 @@ class Builder:
             member.entry = None  # of the stack before: what was rejected by hand is judged anew when restored
         stack = self.empty_stack(reference)
         members = dict(self.members.stacked())
+        if len(members) == 1:
+            # Nothing to compare it with: its trails go when the stack is begun anew.
+            number = next(iter(members))
+            self.add(stack, number, self.calibrated(number))
+            return stack
         chosen = ring.members if ring.complete else tuple(members)[:RING]
         entries = [new_entry(number, members[number].placed) for number in chosen]
         for added in start(stack, entries, self.calibrated):

@@ -1,7 +1,7 @@
 """The walk of a sub, live: calibrate, measure, align, judge, stack; each step an event.
 
-The stack is begun anew, from the subs on disk, when better is known: after 3 and 7 subs (the reference is
-then the best of the first 7, and stays) and once the warm-up ring has seen enough dither positions.
+The stack is begun anew, from the subs on disk, when better is known: after 7 subs (the reference is then the
+best of them, and stays) and once the warm-up ring has seen enough dither positions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from starwell.stack.ring import Ring
 from starwell.stack.running import RunningStack
 
 _WARM_UP = 7
-_FRESH_STARTS = (1, 3, _WARM_UP)
 _STRAYS = 3
 """So many early subs that match each other but not the first one prove the first one wrong."""
 
@@ -97,7 +96,7 @@ class Pipeline:
     def finish(self) -> Iterator[Event]:
         """The series is over: a night shorter than the warm-up still gets its best stack."""
         count = self.members.count()
-        if self.stack is not None and count not in _FRESH_STARTS and 1 < count < _WARM_UP:
+        if self.stack is not None and 1 < count < _WARM_UP:
             yield from self._begin("the series is over")
         noise = self.noise()
         if noise is not None:
@@ -206,7 +205,7 @@ class Pipeline:
         was_complete = self._ring.complete
         self._ring.offer(number, centre_shift(member.placed, member.facts))
         count = self.members.count()
-        if self.stack is None or (count in _FRESH_STARTS and not self._settled):
+        if self.stack is None or (count >= _WARM_UP and not self._settled):
             yield from self._begin("first subs" if count < _WARM_UP else "the best of the first subs")
         elif self._ring.complete and not was_complete and self._settled:
             yield from self._begin("enough dither positions to tell hot pixels from stars")
