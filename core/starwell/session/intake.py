@@ -73,7 +73,7 @@ class Intake:
         if frame.facts.shape != self.facts.shape:
             (h, w), (height, width) = frame.facts.size, self.facts.size
             return Unfit(Reason.DIFFERENT_SIZE, f"{w}×{h} px among subs of {width}×{height}")
-        calibrated = self.calibrate(frame)
+        calibrated = _failed_readout(frame) or self.calibrate(frame)
         if isinstance(calibrated, Unfit):
             return calibrated
         warnings = sub_warnings(frame)
@@ -133,6 +133,16 @@ class Intake:
             sky_is_above_dark=self.pedestal_is_off,
             dark_adu=calibrated.dark_adu,
         )
+
+
+def _failed_readout(frame: Frame) -> Unfit | None:
+    """A frame of one value is no picture; a dark would lend it a pattern that looks like one."""
+    pixels = frame.pixels
+    value = pixels.flat[0]
+    if not (pixels[..., ::16, ::16] == value).all() or not (pixels == value).all():
+        return None
+    reason = Reason.SATURATED if value >= frame.facts.saturation_adu else Reason.BLACK
+    return Unfit(reason, f"every pixel has the value {value:g}")
 
 
 def _known(value: float) -> float | None:
