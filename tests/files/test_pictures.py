@@ -12,6 +12,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from PIL import Image
 
 from starwell.errors import FileDamaged, StorageError
 from starwell.files import pictures
@@ -94,6 +95,38 @@ def test_planes_stored_apart_big_endian_and_alpha_are_understood(tmp_path: Path)
     assert np.array_equal(pictures.read(tmp_path / "alpha.png").pixels, planes)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(7, 9), (7, 9, 3)])
+def test_other_programs_read_the_png_as_it_was_written(tmp_path: Path, dtype: Any, shape: Any) -> None:
+    rows = np.random.default_rng(3).integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
+    pictures.write_png(tmp_path / "a.png", rows)
+    read = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+    assert read is not None
+    assert np.array_equal(read[..., ::-1] if read.ndim == 3 else read, rows)
+
+
+def test_a_png_larger_than_pillow_takes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.arange(4000, dtype=np.uint16).reshape(40, 100)
+    pictures.write_png(tmp_path / "a.png", pixels)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(pictures, "_LARGEST_PX", 1000)
+    assert np.array_equal(pictures.read(tmp_path / "a.png").pixels, pixels)
+
+
+def test_palettes_and_transparent_grey_are_understood(tmp_path: Path) -> None:
+    colours = Image.new("P", (4, 3))
+    colours.putpalette([0, 0, 0, 250, 20, 10])
+    colours.paste(1, (0, 0, 2, 3))
+    colours.save(tmp_path / "palette.png")
+    assert pictures.read(tmp_path / "palette.png").pixels[:, 0].tolist() == [
+        [250, 250, 0, 0],
+        [20, 20, 0, 0],
+        [10, 10, 0, 0],
+    ]
+    Image.new("LA", (4, 3), (77, 9)).save(tmp_path / "grey.png")
+    assert np.unique(pictures.read(tmp_path / "grey.png").pixels).tolist() == [77]
+
+
 def test_the_first_of_several_pages_is_read_and_said(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "pages.tif") as tiff:
         tiff.write(np.full((4, 5), 7, np.uint16))
@@ -153,13 +186,14 @@ def test_a_png_with_a_wrong_byte_is_refused(tmp_path: Path) -> None:
         pictures.read(path)
 
 
-def test_a_png_whose_checksums_are_right_but_not_its_pixels_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("depth", [8, 16, 99])
+def test_a_png_whose_checksums_are_right_but_not_its_pixels_is_refused(tmp_path: Path, depth: int) -> None:
     path = tmp_path / "a.png"
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 99, 0, 0, 0, 0))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, depth, 0, 0, 0, 0))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"xxxx") + chunk(b"IEND", b""))
     with pytest.raises(FileDamaged, match=r"a\.png"):
         pictures.read(path)
@@ -170,6 +204,13 @@ def test_junk_behind_the_beginning_of_a_tiff_is_refused(folder: Path, content: b
     (folder / "junk.tif").write_bytes(b"II*\0" + content)
     with pytest.raises(StorageError, match=r"junk\.tif"):
         pictures.read(folder / "junk.tif")
+
+
+def test_a_png_of_nothing_but_its_end_is_refused(tmp_path: Path) -> None:
+    end = b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 0) + end)
+    with pytest.raises(FileDamaged, match="chunks do not add up"):
+        pictures.read(tmp_path / "a.png")
 
 
 def test_what_png_cannot_hold_is_refused(tmp_path: Path) -> None:
