@@ -169,7 +169,7 @@ def test_a_known_cause_starts_the_baselines_anew():
 
 
 def test_a_steady_state_near_the_nights_own_is_taken_up_after_ten_subs():
-    gates = Gates(Limits(axes=1.1))
+    gates = Gates(Limits(axes=1.1, smear_px=0.0))
     for _ in range(20):
         judged(gates, sub(eccentricity=0.2))
     accepted = [judged(gates, sub(eccentricity=0.55)).accepted for _ in range(20)]
@@ -178,7 +178,7 @@ def test_a_steady_state_near_the_nights_own_is_taken_up_after_ten_subs():
 
 
 def test_ten_unsteady_subs_are_no_steady_state():
-    gates = Gates(Limits(axes=1.1))
+    gates = Gates(Limits(axes=1.1, smear_px=0.0))
     for _ in range(20):
         judged(gates, sub(eccentricity=0.2))
     wild = [judged(gates, sub(2.2 + 0.9 * (i % 3), 0.55)).accepted for i in range(30)]
@@ -219,3 +219,11 @@ def test_a_night_known_in_advance_is_judged_the_same_in_any_order():
 def test_a_night_without_a_single_star_can_be_judged():
     gates = Gates.of_night([Sample.of(sub(count=0, fwhm=math.nan, eccentricity=math.nan))])
     assert judged(gates, sub(count=0, fwhm=math.nan)).reason is Reason.TOO_FEW_STARS
+
+
+def test_stars_drawn_out_by_a_pixel_or_two_are_kept_for_their_light():
+    round_night = [Sample(2.0, 1.05, 1.0)] * 20
+    assert Sample(2.0, 1.8, 1.0).smear_px == pytest.approx(2.23, abs=0.01)
+    gates = Gates.of_night(round_night)
+    assert gates._blurred(Sample(2.0, 1.8, 1.0)) is None
+    assert gates._blurred(Sample(2.6, 2.2, 1.0)) == (Reason.TRAILED, "axes 1:2.20, limit 1:1.31")

@@ -48,13 +48,15 @@ class Limits:
 
     A sub is out of focus when its FWHM is past both the last accepted ones by `spread` robust sigmas and
     `fwhm` times the night's median, or past `slide` times the night's best quartile, so that no slow change
-    carries the gates along; trailed likewise in the ratio of the axes. Thin clouds are down-weighted
-    by t²/σ²; below `transparency` a sub would weigh under 4 % and bring more gradient than light. The same
+    carries the gates along; trailed likewise in the ratio of the axes, if its stars are drawn out by more
+    than `smear_px`: less costs fewer details than its light is worth. Thin clouds are down-weighted by
+    t²/σ²; below `transparency` a sub would weigh under 4 % and bring more gradient than light. The same
     4 % stands behind `sigma`.
     """
 
     fwhm: float = 1.5
     axes: float = 1.25
+    smear_px: float = 3.0
     spread: float = 3.5
     slide: float = 2.0
     transparency: float = 0.2
@@ -73,6 +75,11 @@ class Sample:
     fwhm_px: float
     axes: float
     sigma_adu: float
+
+    @property
+    def smear_px(self) -> float:
+        """How far the stars are drawn out: sqrt(major² - minor²), with FWHM² = major·minor."""
+        return self.fwhm_px * math.sqrt(max(self.axes - 1 / self.axes, 0.0))
 
     @staticmethod
     def of(measured: Measured, exposure_ratio: float = 1.0) -> Sample:
@@ -213,7 +220,7 @@ class Gates:
         if sample.fwhm_px > limit:
             return Reason.OUT_OF_FOCUS, f"FWHM {sample.fwhm_px:.2f} px, limit {limit:.2f}"
         limit = self._limit("axes", self.limits.axes)
-        if sample.axes > limit:
+        if sample.axes > limit and sample.smear_px > self.limits.smear_px:
             return Reason.TRAILED, f"axes 1:{sample.axes:.2f}, limit 1:{limit:.2f}"
         return None
 
