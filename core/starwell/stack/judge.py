@@ -79,18 +79,23 @@ class Judge:
         """The band's outliers as sorted band-flat indices; remembers them, and its binned deviation."""
         deviation, mean, subs, ok = compared
         np.multiply(deviation, ok, out=deviation)
-        rows, width = (n // BIN for n in deviation.shape)
-        if rows and width:
-            cv2.resize(
-                deviation[: rows * BIN, : width * BIN],
-                (width, rows),
-                dst=self._binned[channel, y0 // BIN : y0 // BIN + rows],
-                interpolation=cv2.INTER_AREA,
-            )
+        self._bin(deviation, subs, channel, y0)
         found = outliers(deviation, mean, subs, y0, self.rules[channel], scratch)
         found = np.extract(ok.reshape(-1)[found], found)
         self._found[channel][y0] = found + y0 * self._size[1]
         return found
+
+    def _bin(self, deviation: Float32, subs: NDArray[np.uint16] | None, channel: int, y0: int) -> None:
+        """Keep D binned, with the noise of a mean of few subs, as at the edges, evened out."""
+        rows, width = (n // BIN for n in deviation.shape)
+        if not (rows and width):
+            return
+        whole = deviation[: rows * BIN, : width * BIN]
+        binned = self._binned[channel, y0 // BIN : y0 // BIN + rows]
+        cv2.resize(whole, (width, rows), dst=binned, interpolation=cv2.INTER_AREA)
+        if subs is not None:
+            few = np.maximum(subs[BIN // 2 :: BIN, BIN // 2 :: BIN][:rows, :width], 1).astype(np.float32)
+            binned /= np.sqrt(1 + 1 / few)
 
     def masks(self, channel: int) -> Indices:
         """All outliers so far, sorted flat indices of the output."""

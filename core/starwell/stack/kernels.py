@@ -205,7 +205,7 @@ def _vertical_by_column(mid: Float32, first_row: int, line: Line, kernel: Taps, 
                 np.add(part, product, out=part)
 
 
-_CACHED_PX = 24_000
+_CACHED_PX = 60_000
 """Pixels of a piece whose sum, term and rows fit the second-level cache."""
 
 

@@ -8,6 +8,7 @@ for stars, whose peaks move with the seeing (methods, decisions 2 and 3).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,24 +108,50 @@ class Scene:
     low: Float32
 
 
-def survey(half: Float32, fwhm_px: float) -> Scene:
-    """The scene of a mean at half resolution; fwhm_px in full px."""
-    height, width = half.shape
+def survey(rows: Callable[[int, int], Float32], size: tuple[int, int], fwhm_px: float) -> Scene:
+    """The scene of a mean at half resolution, of which rows(y0, y1) gives bands; fwhm_px in full px.
+
+    0 means no value and is taken for the level of the middle rows, or edges would look like stars.
+    """
+    height, width = size
     grain = max(1, round(fwhm_px / 2))
-    coarse = cv2.resize(half, (-(-width // grain), -(-height // grain)), interpolation=cv2.INTER_AREA)
-    box = cv2.resize(cv2.medianBlur(coarse, 5), (width, height), interpolation=cv2.INTER_LINEAR)
-    star = cv2.dilate(half, np.ones((3, 3), np.uint8))
-    np.subtract(star, box, out=star)
-    np.clip(star * np.float32(SEEING), 0, 6e4, out=star)
-    return Scene(star.astype(np.float16), _cell_minima(half))
+    star = np.empty(size, np.float16)
+    coarse = np.empty((-(-height // grain), -(-width // grain)), np.float32)
+    low = np.empty((-(-height // _HALF_CELL), -(-width // _HALF_CELL)), np.float32)
+    middle = rows(height // 2, min(height // 2 + 32, height))
+    level = np.median(middle[middle != 0]) if middle.any() else np.float32(0)
+    bands = [(y, min(y + 64 * grain, height)) for y in range(0, height, 64 * grain)]
+    for y0, y1 in bands:
+        half = rows(y0, y1)
+        np.copyto(half, level, where=half == 0)
+        part = coarse[y0 // grain : -(-y1 // grain)]
+        part[:] = cv2.resize(half, part.shape[::-1], interpolation=cv2.INTER_AREA)
+        low[y0 // _HALF_CELL : -(-y1 // _HALF_CELL)] = _cell_minima(half)
+        star[y0:y1] = np.clip(half - level, -_LARGEST, _LARGEST)
+    _stars_from(star, cv2.medianBlur(coarse, 5) - level, grain, bands)
+    return Scene(star, low)
+
+
+_HALF_CELL = CELL // 2
+_LARGEST = 6e4
+"""float16 ends at 65504."""
+
+
+def _stars_from(star: NDArray[np.float16], box: Float32, grain: int, bands: list[tuple[int, int]]) -> None:
+    """Turn the mean above its level into f·m* in place, band by band."""
+    height, width = star.shape
+    before = star[:1].copy()
+    for y0, y1 in bands:
+        around = np.concatenate([before, star[y0 : min(y1 + 1, height)]]).astype(np.float32)
+        before = star[y1 - 1 : y1].copy()
+        peak = cv2.dilate(around, np.ones((3, 3), np.uint8))[1 : 1 + y1 - y0]
+        ground = np.repeat(np.repeat(box[y0 // grain : -(-y1 // grain)], grain, axis=0), grain, axis=1)
+        star[y0:y1] = np.clip((peak - ground[: y1 - y0, :width]) * np.float32(SEEING), 0, _LARGEST)
 
 
 def _cell_minima(half: Float32) -> Float32:
-    side = CELL // 2
-    pads = [(0, -n % side) for n in half.shape]
-    padded = np.pad(half, pads, mode="edge")
-    ny, nx = (n // side for n in padded.shape)
-    minima: Float32 = padded.reshape(ny, side, nx, side).min(axis=(1, 3))
+    rows, columns = (np.arange(0, n, _HALF_CELL) for n in half.shape)
+    minima: Float32 = np.minimum.reduceat(np.minimum.reduceat(half, rows, axis=0), columns, axis=1)
     return minima
 
 
@@ -164,7 +191,7 @@ def outliers(
     """Sorted flat indices of the outliers, D > 4 sigma or D < -5 sigma, with their edges and grown blobs."""
     shape = deviation.shape
     limit = rule.first_limit(y0, y0 + shape[0], shape[1])
-    magnitude, far = scratch.take("magnitude", shape), scratch.take("far", shape, np.bool_)
+    magnitude, far = scratch.take("work", shape), scratch.take("far", shape, np.bool_)
     places = beyond(deviation, limit, magnitude, far)
     if not places.size:
         return places

@@ -30,7 +30,7 @@ from starwell.stack.sums import Accumulators, mask_pixels
 from starwell.stack.trails import Trail
 
 NOTHING = np.empty(0, np.int64)
-BAND_ROWS = 96
+BAND_ROWS = 64
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -216,7 +216,13 @@ class RunningStack:
 
     def survey(self) -> None:
         """Look at the mean anew: where stars are, how faint the sky is; again when the stack has doubled."""
-        self.scenes = [survey(self.sums.mean(c, 2, self.scratch), self.fwhm_px) for c in self.channels]
+        half = (self.size[0] // 2, self.size[1] // 2)
+        for channel in self.channels:
+
+            def rows(y0: int, y1: int, channel: int = channel) -> Float32:
+                return self.sums.mean_rows(channel, 2, y0, y1, self.scratch)
+
+            self.scenes[channel : channel + 1] = [survey(rows, half, self.fwhm_px)]
         self._next_survey = 2 * max(self.stacked, 1)
 
     def fix_reference(self) -> None:

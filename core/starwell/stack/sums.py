@@ -78,7 +78,7 @@ class Accumulators:
         """Add a band's pixels (or take them out): masked ones not at all, repaired ones faintly."""
         y0, y, ok, faint = band
         ok.reshape(-1)[masked] = 0
-        weight, q = sub.weight[channel], scratch.take("q", y.shape)
+        weight, q = sub.weight[channel], scratch.take("work", y.shape)
         quantise(y, weight, q)
         accumulate(q, ok, weight, self.band(channel, y0, y0 + len(y)), scratch, sign=sign)
         if sub.odd:
@@ -100,32 +100,34 @@ class Accumulators:
         """Mean in ADU of these rows in scratch, not a number where there is none."""
         sums = self.band(channel, y0, y1)
         out = scratch.take("mean", sums.total.shape)
-        mean_of(sums.total, sums.weight, out, scratch.take("divisor", out.shape))
+        mean_of(sums.total, sums.weight, out, scratch.take("work", out.shape))
         return out
 
     def mean(self, channel: int, step: int, scratch: Scratch) -> Float32:
         """Mean in ADU averaged over step×step px by weight, 0 where there is none."""
         height, width = (n // step for n in self.size)
-        out = np.zeros((height, width), np.float32)
+        out = np.empty((height, width), np.float32)
         tall = max(1, 64 // step)
         for y0 in range(0, height, tall):
             y1 = min(y0 + tall, height)
-            if step == 1:
-                band = self.mean_band(channel, y0, y1, scratch)
-                out[y0:y1] = np.nan_to_num(band, copy=False)
-                continue
-            sums = self.band(channel, y0 * step, y1 * step)
-            shape = (width, y1 - y0)
-            total, weight = (
-                cv2.resize(
-                    np.ascontiguousarray(v[:, : width * step], np.float32),
-                    shape,
-                    interpolation=cv2.INTER_AREA,
-                )
-                for v in (sums.total, sums.weight)
-            )
-            np.divide(total, weight, out=out[y0:y1], where=weight > 0)
+            out[y0:y1] = self.mean_rows(channel, step, y0, y1, scratch)
         return out
+
+    def mean_rows(self, channel: int, step: int, y0: int, y1: int, scratch: Scratch) -> Float32:
+        """Rows y0 … y1 of that."""
+        if step == 1:
+            band = self.mean_band(channel, y0, y1, scratch)
+            np.nan_to_num(band, copy=False)
+            return band
+        width = self.size[1] // step
+        sums = self.band(channel, y0 * step, y1 * step)
+        total, weight = (
+            cv2.resize(
+                v[:, : width * step].astype(np.float32), (width, y1 - y0), interpolation=cv2.INTER_AREA
+            )
+            for v in (sums.total, sums.weight)
+        )
+        return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
     def count_noise(
         self, channel: int, noise: NoiseMap, weight: float, covered: NDArray[np.bool_], sign: int

@@ -25,6 +25,7 @@ SIGNIFICANCE = 14.0
 MOST_TRAILS = 4
 _POINT_SIGMA = 2.8
 _ANGLES = 360
+_ANGLES_AT_ONCE = 60
 _FEWEST_POINTS = 10
 _MOST_POINTS = 6000
 _CLEAN = 31
@@ -100,31 +101,41 @@ def _residual(x: Indices, y: Indices, trail: Trail) -> Float64:
 @lru_cache(maxsize=4)
 def _lengths(size: tuple[int, int]) -> tuple[Float32, Float32, Float32, int]:
     """Length in the field of every line (angles × distances), cos, sin, and the row of distance 0."""
-    height, width = size
     angle = np.pi * np.arange(_ANGLES) / _ANGLES
-    origin = math.ceil(math.hypot(height, width))
-    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    rho = np.arange(-origin, origin + 1)[None]
-    low, high = np.full((_ANGLES, rho.size), -1e9), np.full((_ANGLES, rho.size), 1e9)
-    for slope, start, end in ((-s, rho * c, width), (c, rho * s, height)):
-        slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
-        ends = np.sort(np.stack([(-0.5 - start) / slope, (end - 0.5 - start) / slope]), axis=0)
+    origin = math.ceil(math.hypot(*size))
+    c, s = np.cos(angle), np.sin(angle)
+    rho = np.arange(-origin, origin + 1, dtype=np.float64)
+    length = np.stack([_chords(rho, float(c[k]), float(s[k]), size) for k in range(_ANGLES)])
+    return length, c[:, None].astype(np.float32), s[:, None].astype(np.float32), origin
+
+
+def _chords(rho: Float64, c: float, s: float, size: tuple[int, int]) -> Float32:
+    """Lengths of parallel lines x·c + y·s = rho within the field, followed along (-s, c)."""
+    low, high = np.full(rho.size, -np.inf), np.full(rho.size, np.inf)
+    for slope, start, end in ((-s, rho * c, size[1]), (c, rho * s, size[0])):
+        slope = slope if abs(slope) > 1e-9 else 1e-9
+        ends = np.sort([(-0.5 - start) / slope, (end - 0.5 - start) / slope], axis=0)
         low, high = np.maximum(low, ends[0]), np.minimum(high, ends[1])
-    length = np.maximum(high - low, 0).astype(np.float32)
-    return length, c.astype(np.float32), s.astype(np.float32), origin
+    length: Float32 = np.maximum(high - low, 0).astype(np.float32)
+    return length
 
 
 def _strongest(x: Indices, y: Indices, z: Float32, used: int, fwhm_px: float) -> Trail | None:
     length, cos, sin, origin = _lengths(z.shape)
-    rho = x.astype(np.float32) * cos
-    rho += y.astype(np.float32) * sin
-    rho += np.float32(origin + 0.5)
-    cell = rho.astype(np.intp)
-    cell += np.arange(_ANGLES)[:, None] * length.shape[1]
-    count = np.bincount(cell.ravel(), minlength=length.size).reshape(length.shape)
-    expected = np.maximum(length * (len(x) / max(used, 1)), 0.25)
-    significance = (count - expected) / np.sqrt(expected)
-    significance[count < _FEWEST_POINTS] = 0
+    count = np.empty(length.shape, np.float32)
+    for first in range(0, _ANGLES, _ANGLES_AT_ONCE):
+        some = slice(first, first + _ANGLES_AT_ONCE)
+        rho = x.astype(np.float32) * cos[some]
+        rho += y.astype(np.float32) * sin[some]
+        rho += np.float32(origin + 0.5)
+        cell = rho.astype(np.int32)
+        cell += np.arange(_ANGLES_AT_ONCE, dtype=np.int32)[:, None] * length.shape[1]
+        lines = np.bincount(cell.ravel(), minlength=_ANGLES_AT_ONCE * length.shape[1])
+        count[some] = lines.reshape(_ANGLES_AT_ONCE, -1)
+    expected = np.maximum(length * np.float32(len(x) / max(used, 1)), np.float32(0.25))
+    np.copyto(count, 0, where=count < _FEWEST_POINTS)
+    significance = np.subtract(count, expected, out=count)
+    significance /= np.sqrt(expected, out=expected)
     best = int(np.argmax(significance))
     if significance.flat[best] <= SIGNIFICANCE:
         return None

@@ -114,25 +114,24 @@ class _Ring:
 
         def settle(task: tuple[int, int, int]) -> None:
             channel, y0, y1 = task
-            self._median[channel, y0:y1] = median(self._held[:, channel, y0:y1].copy())
+            for y in range(y0, y1, 16):
+                rows = np.s_[channel, y : min(y + 16, y1)]
+                self._median[rows] = median(self._held[:, *rows].copy())
 
         self._stack.each(settle, self._tasks)
-        scenes = [survey(self._half(channel), self._stack.fwhm_px) for channel in self._stack.channels]
-        for rules in self._rules:
-            rules[:] = [replace(rule, scene=scene) for rule, scene in zip(rules, scenes, strict=True)]
+        half = (self._stack.size[0] // 2, self._stack.size[1] // 2)
+        for channel in self._stack.channels:
+            scene = survey(partial(self._half_rows, channel), half, self._stack.fwhm_px)
+            for rules in self._rules:
+                rules[channel] = replace(rules[channel], scene=scene)
 
-    def _half(self, channel: int) -> Float32:
-        """The median at half resolution in ADU; the level where nothing is."""
-        height, width = (n // 2 for n in self._stack.size)
-        half = np.empty((height, width), np.float32)
-        for y0 in range(0, height, BAND_ROWS):
-            rows = self._median[channel, 2 * y0 : 2 * min(y0 + BAND_ROWS, height), : 2 * width]
-            full = np.where(rows == MISSING, np.float32(0), rows)
-            shape = (width, len(rows) // 2)
-            half[y0 : y0 + BAND_ROWS] = cv2.resize(full, shape, interpolation=cv2.INTER_AREA)
-        half *= np.float32(self._step[channel])
-        half += np.float32(self._level[channel])
-        return half
+    def _half_rows(self, channel: int, y0: int, y1: int) -> Float32:
+        """Rows of the median at half resolution in ADU; the level where nothing is."""
+        width = self._stack.size[1] // 2
+        rows = self._median[channel, 2 * y0 : 2 * y1, : 2 * width]
+        full = np.where(rows == MISSING, np.float32(0), rows)
+        half: Float32 = cv2.resize(full, (width, y1 - y0), interpolation=cv2.INTER_AREA)
+        return half * np.float32(self._step[channel]) + np.float32(self._level[channel])
 
     def compared(self, i: int, channel: int, y0: int, y1: int) -> Compared:
         """A band of a held sub beside the median."""
