@@ -172,14 +172,17 @@ TABLE: tuple[Entry, ...] = (
         "FOCALLEN FOCAL FOCLEN",
         Spelling("FLENGTH", _within(1e-3, 1e3, 1000.0)),
     ),
+    _entry("aperture_mm", "[mm] aperture", _within(1, 1e5), "APTDIA"),
+    _entry("adc_bits", "bits of the converter", _count, "BITDEPTH"),
     _entry("latitude", "[deg] site, north positive", _degrees, "SITELAT LAT-OBS OBSGEO-B LATITUDE OBSLAT"),
     _entry("longitude", "[deg] site, east positive", _degrees, "SITELONG LONG-OBS OBSGEO-L OBSLONG"),
+    _entry("elevation_m", "[m] site, above the sea", _within(-500, 9000), "SITEELEV ALT-OBS OBSALT"),
     _entry("saturation", "[ADU] saturated from here on", _within(1, 2**32), "SATURATE SATLEVEL SATURATN"),
     _entry("stacked", "subs in this stack", _within(1, 1e9), "STACKCNT NCOMBINE"),
     _entry("livetime", "[s] exposure of all subs together", _within(0, 1e9), "LIVETIME"),
 )
 _BY_FACT = {entry.fact: entry for entry in TABLE}
-_CARRIED = ("telescope", "observer", "latitude", "longitude")
+_CARRIED = ("telescope", "aperture_mm", "observer", "latitude", "longitude", "elevation_m")
 COMMENTS: Mapping[str, str] = {
     **{entry.keyword: entry.comment for entry in TABLE},
     "DATE-OBS": "UTC, start of the exposure",
