@@ -6,6 +6,7 @@ StarwellError
 ├─ PlanError     file, line, what was expected
 ├─ MasterError:  MasterMissing · MasterMismatch
 ├─ StorageError: DiskFull · FileDamaged
+├─ EngineError:  NoEngine · EngineRunning · EngineRefused · Garbled
 └─ NothingStacked
 
 A message says what happened, what it means and what to do, in one or two plain sentences.
@@ -75,6 +76,26 @@ class DiskFull(StorageError):
 
 class FileDamaged(StorageError):
     """The file is truncated, empty, or not what its header says."""
+
+
+class EngineError(StarwellError):
+    """The engine could not be asked, or did not answer."""
+
+
+class NoEngine(EngineError):
+    """No engine is running."""
+
+
+class EngineRunning(EngineError):
+    """Another engine is running already."""
+
+
+class EngineRefused(EngineError):
+    """The engine does not speak with this program, or with this user; asking again does not help."""
+
+
+class Garbled(EngineError):
+    """What came over the socket is no message of starwell."""
 
 
 class NothingStacked(StarwellError):

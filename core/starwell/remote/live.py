@@ -1,0 +1,162 @@
+"""Following the engine from an asyncio program, through its restarts: what a screen does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+
+from starwell.errors import EngineError, EngineRefused, Garbled, NoEngine
+from starwell.remote.client import ANSWER_WITHIN_S, greeted, parted
+from starwell.remote.messages import (
+    TO_CLIENT_BYTES,
+    Answer,
+    AnyCommand,
+    AnyEvent,
+    Farewell,
+    FromEngine,
+    Greeting,
+    Hello,
+    Reply,
+    Request,
+    Snapshot,
+    Status,
+    from_engine,
+    packed,
+)
+from starwell.remote.place import Place
+from starwell.remote.streams import BUFFER_BYTES, receive
+
+RETRY_S = 0.5
+_CONNECT_WITHIN_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The engine answers. `recent`: what it told before, oldest first, with the last pictures.
+
+    A screen forgets what it knew and begins with this: no event is missing between `recent` and the next one.
+    """
+
+    hello: Hello
+    status: Status
+    recent: tuple[AnyEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The engine does not answer (any more), and why; it is looked for until it does."""
+
+    why: str
+
+
+class LiveClient:
+    """The running engine, whichever it is. While `events` is read, `ask` commands it.
+
+    `async with aclosing(client.events()) as events: async for item in events: …`
+    """
+
+    def __init__(self, place: Place | None = None, *, retry_s: float = RETRY_S) -> None:
+        self._place = place or Place()
+        self._retry_s = retry_s
+        self._writer: asyncio.StreamWriter | None = None
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._numbers = count(1)
+
+    async def events(self) -> AsyncIterator[Connected | Lost | AnyEvent]:
+        """Connected, then every event; Lost once whenever the engine does not answer; without end.
+
+        Raises EngineRefused where trying again does not help: another version, another user.
+        """
+        lost = False
+        while True:
+            try:
+                async with self._connection() as (reader, connected):
+                    lost = False
+                    yield connected
+                    while True:
+                        message = await _message(reader)
+                        if isinstance(message, Answer):
+                            self._settle(message)
+                        elif isinstance(message, Farewell):
+                            raise parted(message)
+                        elif isinstance(message, Hello | Snapshot):
+                            raise Garbled(f"The engine sent a {type(message).__name__} among its events.")
+                        else:
+                            yield message
+            except EngineRefused:
+                raise
+            except EngineError as error:
+                if not lost:
+                    yield Lost(str(error))
+                lost = True
+            await asyncio.sleep(self._retry_s)
+
+    async def ask(self, command: AnyCommand, *, timeout_s: float = ANSWER_WITHIN_S) -> Reply:
+        """What the engine replies to a command; EngineError when it does not, or is not connected."""
+        if self._writer is None:
+            raise NoEngine("The engine does not answer at the moment: nothing was asked of it.")
+        number = next(self._numbers)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._writer.write(packed(Request(number, command)))
+            async with asyncio.timeout(timeout_s):
+                return await self._waiting[number]
+        except TimeoutError as error:
+            raise EngineError(f"The engine did not answer within {timeout_s:g} s.") from error
+        finally:
+            del self._waiting[number]
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, Connected]]:
+        connection = self._place.connect(_CONNECT_WITHIN_S)
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=connection, limit=BUFFER_BYTES)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            connected = await _introduced(reader, writer)
+            self._writer = writer
+            yield reader, connected
+        finally:
+            self._writer = None
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(EngineError("The engine ended before it answered."))
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def _settle(self, answer: Answer) -> None:
+        waiting = self._waiting.get(answer.id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer.reply)
+
+
+async def _introduced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connected:
+    """Tell the engine that we follow it, and hear how the night stands."""
+    greeting = Greeting(follow=True)
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            hello = greeted(await _message(reader), greeting)
+            writer.write(packed(greeting))
+            snapshot = await _message(reader)
+    except TimeoutError as error:
+        raise EngineError(f"The engine did not answer within {ANSWER_WITHIN_S:g} s.") from error
+    if isinstance(snapshot, Farewell):
+        raise parted(snapshot)
+    if not isinstance(snapshot, Snapshot):
+        raise Garbled(f"The engine sent a {type(snapshot).__name__} instead of a Snapshot.")
+    return Connected(hello, snapshot.status, snapshot.recent)
+
+
+async def _message(reader: asyncio.StreamReader) -> FromEngine:
+    try:
+        return from_engine(await receive(reader, TO_CLIENT_BYTES))
+    except EOFError as error:
+        raise EngineError("The engine ended without a farewell: its journal has the night so far.") from error
+    except OSError as error:
+        raise EngineError(f"The connection to the engine broke: {error.strerror or error}.") from error
