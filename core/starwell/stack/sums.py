@@ -127,7 +127,8 @@ class Accumulators:
             )
             for v in (sums.total, sums.weight)
         )
-        return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+        mean: Float32 = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+        return mean
 
     def count_noise(
         self, channel: int, noise: NoiseMap, weight: float, covered: NDArray[np.bool_], sign: int
