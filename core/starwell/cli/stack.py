@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from starwell.errors import NothingStacked
+from starwell.errors import NothingStacked, PlanError
 from starwell.frame import Colour
 from starwell.session.build import Method
 from starwell.session.events import (
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     masters("--flat", metavar="P", help="flat: master or folder")
     masters("--dark-flat", metavar="P", help="darks of the flats: master or folder")
     how = parser.add_argument_group("stacking").add_argument
-    how("--reference", default="auto", metavar="auto|FILE", help="the sub all others are laid on")
+    how("--reference", default="auto", metavar="auto|FILE", help="the sub the others of its set are laid on")
     how("--kernel", type=Kernel, choices=tuple(Kernel), default=Kernel.LANCZOS, help="default lanczos")
     how("--reject", choices=("noise-model", "none"), default="noise-model", help="default noise-model")
     how("--super-pixel", action="store_true", help="colour at half size: every 2×2 cell one pixel")
@@ -81,10 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise NothingStacked(f"None of the {len(unreadable)} files can be read.")
     for lights in sets:
         outputs.labelled(lights.label).check()
+    reference = _reference(arguments.reference, sets)
     failures = []
     for lights in sets:
         try:
-            _stack_set(lights, arguments, outputs.labelled(lights.label), unreadable, console)
+            _stack_set(lights, arguments, reference, outputs.labelled(lights.label), unreadable, console)
         except NothingStacked as nothing:
             failures.append(f"{lights.label}: {nothing}" if lights.label else str(nothing))
     if len(failures) == len(sets):
@@ -94,18 +95,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _reference(asked: str, sets: list[LightSet]) -> Path | None:
+    """The file asked for, which serves the set that holds it; PlanError when none does."""
+    if asked == "auto":
+        return None
+    if all(lights.number_of(Path(asked)) is None for lights in sets):
+        raise PlanError(f"The reference {asked} is not among the lights.")
+    return Path(asked)
+
+
 def _stack_set(
     lights: LightSet,
     arguments: argparse.Namespace,
+    reference: Path | None,
     outputs: Outputs,
     unreadable: list[Unreadable],
     console: Console,
 ) -> None:
     method = Method(arguments.kernel, arguments.reject == "noise-model", arguments.threads)
     colour = Colour.SUPER if arguments.super_pixel else Colour.FULL
-    reference = None if arguments.reference == "auto" else Path(arguments.reference)
+    mine = reference if reference and lights.number_of(reference) is not None else None
     masters = MasterPaths(arguments.bias, arguments.dark, arguments.flat, arguments.dark_flat)
-    job = SetRun(lights, masters, method, colour=colour, reference=reference)
+    job = SetRun(lights, masters, method, colour=colour, reference=mine)
     noise = _show(job, lights, console)
     for warning in job.warnings:
         console.print(f"[yellow]warning[/] {warning}")

@@ -44,6 +44,11 @@ class LightSet:
         """The file of a sub."""
         return self.files[number - 1]
 
+    def number_of(self, path: Path) -> int | None:
+        """The number of the sub in this file; None for a file of another set."""
+        there = path.resolve()
+        return next((n for n in self.numbers if self.file(n).resolve() == there), None)
+
     def frame(self, number: int) -> Frame:
         """Read a sub; raises StorageError."""
         frame = open_frame(self.file(number))

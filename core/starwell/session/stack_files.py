@@ -98,7 +98,9 @@ class SetRun:
         )
         self.masters: Masters = loaded
         self.intake = Intake(Calibrator(loaded, lights.facts), loaded, colour=colour)
-        wanted = None if reference is None else _number_of(lights, reference)
+        wanted = None if reference is None else lights.number_of(reference)
+        if reference is not None and wanted is None:
+            raise PlanError(f"The reference {reference} is not among the lights.")
         self._run = ExactRun(self.intake, lights.frame, lights.numbers, method, reference=wanted)
 
     def events(self) -> Iterator[Event]:
@@ -182,10 +184,3 @@ def write_report(path: Path, content: Report, *, overwrite: bool = False) -> Non
     text = msgspec.json.format(msgspec.json.encode(content), indent=2)
     with replacing(path, overwrite=overwrite) as stream:
         stream.write(text + b"\n")
-
-
-def _number_of(lights: LightSet, reference: Path) -> int:
-    for number in lights.numbers:
-        if lights.file(number) == reference or lights.file(number).resolve() == reference.resolve():
-            return number
-    raise PlanError(f"The reference {reference} is not among the lights.")
