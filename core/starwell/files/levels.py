@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from starwell.frame import FULL_SCALE_ADU, Facts, Pixels
+from starwell.frame import FULL_SCALE_ADU, Facts, Pixels, sampled
 
 _MOST_SHIFT = 8
 _FEWEST_LEVELS = 8
 _FEWEST_CLIPPED = 8
 _CLIPPED_SHARE = 0.3
 _LEVELS_ABOVE_SKY = 32
+_BRIGHT = 0.9
+_BITS_PX = 500_000
 
 
 class Levels(NamedTuple):
@@ -55,37 +57,52 @@ def with_levels(facts: Facts, found: Levels) -> Facts:
 
 
 class _Cell:
-    """The values of one pixel of the 2×2 cell, over all frames seen."""
+    """The values of one pixel of the 2×2 cell, over all frames seen; no frame is kept.
+
+    Every pixel is searched for the brightest, for the few that clip must not be missed; the bits are those
+    of some 500,000 pixels in whole rows.
+    """
 
     def __init__(self) -> None:
         self.bits = 0
         self.varied = False
-        self.parts: list[Pixels] = []
+        self.sky = np.inf
+        self.top = -np.inf
+        self.clipped = 0
+        self.bright = 0
 
     def add(self, part: Pixels) -> None:
         if part.size == 0:
             return
-        self.parts.append(part)
         if part.dtype.kind in "iu" and part.dtype.itemsize > 1:
-            self.bits |= int(np.bitwise_or.reduce(part, axis=None, where=part != np.iinfo(part.dtype).max))
+            some = part[:: max(1, part.size // _BITS_PX)]
+            self.bits |= int(np.bitwise_or.reduce(some, axis=None, where=some != np.iinfo(part.dtype).max))
             self.varied = self.varied or _is_varied(part)
+        highest = np.fmax.reduce(part, axis=1)
+        top = float(np.fmax.reduce(highest))
+        if not np.isfinite(top):
+            return
+        self.sky = min(self.sky, float(np.median(np.nan_to_num(sampled(part)))))
+        if top > self.top:
+            self.top, self.clipped, self.bright = top, 0, 0
+        if top == self.top:
+            near = part[highest > _BRIGHT * top]
+            self.clipped += int(np.count_nonzero(near == top))
+            self.bright += int(np.count_nonzero(near > _BRIGHT * top))
 
     def shift(self) -> int:
         zeros = (self.bits & -self.bits).bit_length() - 1
         return zeros if self.varied and 0 < zeros <= _MOST_SHIFT else 0
 
     def plateau(self, step: int) -> float | None:
-        """The highest value, where far more pixels have it than those just below it let expect."""
-        if not self.parts:
+        """The highest value, where far more pixels have it than those just below it let expect.
+
+        Only the frames that reach it are asked.
+        """
+        if not np.isfinite(self.top) or self.top - self.sky <= _LEVELS_ABOVE_SKY * step:
             return None
-        top = max(float(np.fmax.reduce(part, axis=None)) for part in self.parts)
-        sky = min(float(np.median(part)) for part in self.parts)
-        if not np.isfinite(top) or top - sky <= _LEVELS_ABOVE_SKY * step:
-            return None
-        clipped = sum(int(np.count_nonzero(part == top)) for part in self.parts)
-        bright = sum(int(np.count_nonzero(part > 0.9 * top)) for part in self.parts)
-        piled = clipped >= _FEWEST_CLIPPED and clipped >= _CLIPPED_SHARE * bright
-        return top if piled else None
+        piled = self.clipped >= _FEWEST_CLIPPED and self.clipped >= _CLIPPED_SHARE * self.bright
+        return self.top if piled else None
 
 
 def _is_varied(part: Pixels) -> bool:
