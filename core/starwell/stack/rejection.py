@@ -238,6 +238,8 @@ def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:
         here = np.flatnonzero(found[at] == found + step)
         links.append(np.stack([here, at[here]]))
     start, end = np.concatenate(links, axis=1)
+    if start.size < blob - 1:
+        return found[:0]
     graph = coo_array((np.ones(start.size, np.uint8), (start, end)), shape=(found.size, found.size))
     _, label = connected_components(graph, directed=False)
     big = found[np.bincount(label)[label] >= blob]
