@@ -54,7 +54,8 @@ def test_the_same_seed_gives_the_same_frames_and_another_seed_others() -> None:
 
 
 def test_a_night_goes_on_after_the_frames_it_has_already() -> None:
-    with camera() as whole, camera(taken={Kind.LIGHT: 1}) as rest:
+    with camera() as whole, camera() as rest:
+        rest.go_on_after({Kind.LIGHT: 1})
         shoot(whole)
         assert np.array_equal(shoot(whole).pixels, shoot(rest).pixels)
 

@@ -69,8 +69,7 @@ class Fault(StrEnum):
 class SimulatedCamera:
     """One simulated camera.
 
-    faults: by exposure, counted from 1 as they are asked for. taken: how many frames of each kind the night
-    has already; the sky goes on after them. epoch: when simulated second 0 was.
+    faults: by exposure, counted from 1 as they are asked for. epoch: when simulated second 0 was.
     """
 
     def __init__(
@@ -80,14 +79,13 @@ class SimulatedCamera:
         speed: float = 1.0,
         faults: Mapping[int, Fault] | None = None,
         climate: Climate | None = None,
-        taken: Mapping[Kind, int] | None = None,
         epoch: datetime | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.plan = plan or demo_plan(size=(800, 1200))
         self._clock = clock or Clock(speed)
         self._faults = dict(faults or {})
-        self._taken = Counter(taken or {})
+        self._taken = Counter[Kind]()
         self._epoch = epoch or datetime.now(UTC)
         self._cooler = Cooler(climate or Climate())
         self._values = {control: r.default for control, r in _CONTROLS.items()}
@@ -115,6 +113,15 @@ class SimulatedCamera:
             cooled=True,
             usb3=True,
         )
+
+    @property
+    def target(self) -> str:
+        """What the simulated telescope points at."""
+        return self.plan.target
+
+    def go_on_after(self, taken: Mapping[Kind, int]) -> None:
+        """The night has so many frames of each kind already; the sky goes on after them."""
+        self._taken = Counter(taken)
 
     def open(self) -> None:
         """Take it; CameraNotFound while it is unplugged."""

@@ -16,6 +16,9 @@ from starwell.files import fits, pictures
 from starwell.files.keywords import keywords_of
 from starwell.frame import FULL_SCALE_ADU, Facts, Float32, Pixels
 from starwell.sensor.model import SensorModel
+from starwell.session.intake import Intake
+from starwell.session.members import Members
+from starwell.stack.running import RunningStack
 
 
 class Unit(StrEnum):
@@ -45,6 +48,30 @@ class Stacked:
     livetime_s: float | None
     output_step: int = 1
     sigma_adu: float = 0.0
+
+
+def finished(stack: RunningStack, intake: Intake, members: Members, facts: Facts) -> Stacked:
+    """The stack as it stands; facts are its reference's."""
+    sums = stack.sums
+    mean = stack.mean()
+    variance = np.stack([sums.variance(channel) for channel in stack.channels])
+    weight = sums.weight.astype(np.float32) / np.float32(1 << 16)
+    count, masked = sums.count, sums.masked
+    if len(stack.channels) == 1:
+        mean, variance, weight, count, masked = (a[0] for a in (mean, variance, weight, count, masked))
+    return Stacked(
+        mean=mean,
+        weight=weight,
+        count=count,
+        masked=masked,
+        variance=variance,
+        facts=facts,
+        model=intake.model,
+        masters=intake.masters,
+        stacked=members.count(),
+        livetime_s=members.livetime_s(),
+        output_step=intake.planes.output_step,
+    )
 
 
 def maps_path(path: Path) -> Path:

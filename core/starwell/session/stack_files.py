@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.library import load_masters
@@ -21,7 +20,7 @@ from starwell.session.build import Method
 from starwell.session.events import Event
 from starwell.session.exact import ExactRun
 from starwell.session.intake import Intake
-from starwell.session.output import Stacked, Unit, maps_path, save
+from starwell.session.output import Stacked, Unit, finished, maps_path, save
 from starwell.session.records import Report, Status, SubRecord, report
 from starwell.session.sets import LightSet, Unreadable
 
@@ -143,27 +142,7 @@ class SetRun:
         stack, reference = self._run.stack, self._run.reference
         if stack is None or reference is None:
             raise NothingStacked("There is no stack yet.")
-        sums = stack.sums
-        mean = stack.mean()
-        variance = np.stack([sums.variance(channel) for channel in stack.channels])
-        weight = sums.weight.astype(np.float32) / np.float32(1 << 16)
-        count, masked = sums.count, sums.masked
-        if len(stack.channels) == 1:
-            mean, variance, weight, count, masked = (a[0] for a in (mean, variance, weight, count, masked))
-        members = self._run.members
-        return Stacked(
-            mean=mean,
-            weight=weight,
-            count=count,
-            masked=masked,
-            variance=variance,
-            facts=reference.facts,
-            model=self.intake.model,
-            masters=self.masters,
-            stacked=members.count(),
-            livetime_s=members.livetime_s(),
-            output_step=self.intake.planes.output_step,
-        )
+        return finished(stack, self.intake, self._run.members, reference.facts)
 
     def write(self, outputs: Outputs, unreadable: list[Unreadable]) -> Stacked:
         """Write stack, maps, report and preview; each whole or not at all."""
