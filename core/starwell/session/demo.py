@@ -20,6 +20,7 @@ from starwell.files import fits
 from starwell.files.frames import open_frame
 from starwell.files.keywords import keywords_of
 from starwell.frame import Bayer, Frame, Kind
+from starwell.picture.debayer import bilinear
 from starwell.picture.preview import Picture, preview
 from starwell.picture.stretch import StretchLock
 from starwell.session.events import (
@@ -237,7 +238,9 @@ class DemoNight:
         yield _event("stack", pipeline.members.count(), picture)
 
     def _drawn(self, frame: Frame, number: int) -> PreviewReady:
-        picture = preview(frame.pixels, max_px=_PREVIEW_PX, stretch=self._stretch)
+        bayer = frame.facts.bayer
+        seen = bilinear(frame.pixels, bayer) if bayer else frame.pixels
+        picture = preview(seen, max_px=_PREVIEW_PX, stretch=self._stretch)
         return _event("sub", number, picture)
 
     def _save(self, frame: Frame, path: Path) -> None:
