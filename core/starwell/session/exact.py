@@ -11,7 +11,7 @@ from starwell.measure.quality import Gates, Reason, Sample
 from starwell.session.build import Builder, Method, new_entry
 from starwell.session.events import Event, SeriesFinished, StackStarted, SubRejected
 from starwell.session.intake import Intake, Reread, Unfit
-from starwell.session.members import Member, Members, centre_shift, stacked_event
+from starwell.session.members import Member, Members, stacked_event
 from starwell.session.noise import stack_noise
 from starwell.session.registration import (
     Candidate,
@@ -21,7 +21,7 @@ from starwell.session.registration import (
     register,
 )
 from starwell.stack.exact import second_pass
-from starwell.stack.ring import Ring
+from starwell.stack.ring import RING
 from starwell.stack.running import RunningStack
 
 _TRIED = 5
@@ -107,10 +107,12 @@ class ExactRun:
         if measured == 0:
             reasons = sorted({m.reason for m in self.members.by_number.values() if m.reason})
             return f"None of the {total} subs can be stacked: {'; '.join(reasons[:3])}."
-        most = max(c.measured.stars.count for c in self._candidates())
+        best = max(self._candidates(), key=lambda c: c.measured.stars.count)
+        name = best.facts.source.name if best.facts.source else f"sub {best.number}"
         return (
-            f"None of the {measured} readable subs shows enough stars to align the others on: the best has "
-            f"{most}, 6 are needed. Clouds, a closed cap or a lost focus look like this."
+            f"None of the {measured} readable subs shows enough stars to align the others on: the best, "
+            f"{name}, has {best.measured.stars.count}, 6 are needed. Clouds, a closed cap or a lost focus "
+            "look like this."
         )
 
     def _judge_all(self, reference: Candidate) -> Iterator[Event]:
@@ -145,15 +147,11 @@ class ExactRun:
         return None
 
     def _stack_all(self, reference: Candidate) -> Iterator[Event]:
-        ring = Ring()
-        for number, member in self.members.stacked():
-            assert member.placed is not None
-            ring.offer(number, centre_shift(member.placed, member.facts))
         source = reference.facts.source
         yield StackStarted(
             reference=reference.number, file=source.name if source else None, why="all subs measured"
         )
-        self.stack = self._builder.begin(reference, ring)
+        self.stack = self._builder.begin(reference, spread([n for n, _ in self.members.stacked()]))
         if self._exactly:
             members = dict(self.members.stacked())
             entries = [new_entry(number, member.placed) for number, member in members.items()]
@@ -182,3 +180,9 @@ class ExactRun:
     def _kept_out(self, number: int, reason: Reason, detail: str) -> SubRejected:
         self.members[number].reason = f"{reason}: {detail}" if detail else reason
         return SubRejected(number=number, reason=reason, detail=detail)
+
+
+def spread(numbers: Sequence[int]) -> list[int]:
+    """Up to 7 of the subs, evenly over the night: what drift or dither moves is in the fewest of them."""
+    count = min(RING, len(numbers))
+    return [numbers[round(i * (len(numbers) - 1) / max(count - 1, 1))] for i in range(count)]
