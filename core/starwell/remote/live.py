@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -32,6 +32,9 @@ from starwell.remote.streams import BUFFER_BYTES, receive
 RETRY_S = 0.5
 _CONNECT_WITHIN_S = 0.2
 
+_AHEAD = 16
+"""Items read before they are asked for: answers get through to a screen that is busy with an event."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connected:
@@ -52,6 +55,9 @@ class Lost:
     why: str
 
 
+_Item = Connected | Lost | AnyEvent
+
+
 class LiveClient:
     """The running engine, whichever it is. While `events` is read, `ask` commands it.
 
@@ -70,29 +76,52 @@ class LiveClient:
 
         Raises EngineRefused where trying again does not help: another version, another user.
         """
+        items: asyncio.Queue[_Item | Exception] = asyncio.Queue(_AHEAD)
+        following = asyncio.create_task(self._follow(items.put))
+        try:
+            while True:
+                item = await items.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _follow(self, put: Callable[[_Item | Exception], Awaitable[None]]) -> None:
         lost = False
         while True:
             try:
                 async with self._connection() as (reader, connected):
                     lost = False
-                    yield connected
+                    await put(connected)
                     while True:
-                        message = await _message(reader)
-                        if isinstance(message, Answer):
-                            self._settle(message)
-                        elif isinstance(message, Farewell):
-                            raise parted(message)
-                        elif isinstance(message, Hello | Snapshot):
-                            raise Garbled(f"The engine sent a {type(message).__name__} among its events.")
-                        else:
-                            yield message
-            except EngineRefused:
-                raise
+                        if (event := self._settled(await _message(reader))) is not None:
+                            await put(event)
+            except EngineRefused as error:
+                return await put(error)
             except EngineError as error:
                 if not lost:
-                    yield Lost(str(error))
+                    await put(Lost(str(error)))
                 lost = True
+            except Exception as error:  # noqa: BLE001 (raised again where the events are read)
+                return await put(error)
             await asyncio.sleep(self._retry_s)
+
+    def _settled(self, message: FromEngine) -> AnyEvent | None:
+        """The event that a message is, or None for an answer, which goes to whoever asked."""
+        match message:
+            case Answer():
+                waiting = self._waiting.get(message.id)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(message.reply)
+                return None
+            case Farewell():
+                raise parted(message)
+            case Hello() | Snapshot():
+                raise Garbled(f"The engine sent a {type(message).__name__} among its events.")
+            case _:
+                return message
 
     async def ask(self, command: AnyCommand, *, timeout_s: float = ANSWER_WITHIN_S) -> Reply:
         """What the engine replies to a command; EngineError when it does not, or is not connected."""
@@ -130,11 +159,6 @@ class LiveClient:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    def _settle(self, answer: Answer) -> None:
-        waiting = self._waiting.get(answer.id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer.reply)
-
 
 async def _introduced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connected:
     """Tell the engine that we follow it, and hear how the night stands."""
@@ -157,6 +181,6 @@ async def _message(reader: asyncio.StreamReader) -> FromEngine:
     try:
         return from_engine(await receive(reader, TO_CLIENT_BYTES))
     except EOFError as error:
-        raise EngineError("The engine ended without a farewell: its journal has the night so far.") from error
+        raise EngineError("The engine ended without a farewell; its journal has the night.") from error
     except OSError as error:
         raise EngineError(f"The connection to the engine broke: {error.strerror or error}.") from error

@@ -1,0 +1,245 @@
+"""Many guests of one engine, none of whom it waits for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from starwell.remote import client, server
+from starwell.remote.messages import Answer, Farewell, Greeting, Hello, Pause, Reply, Report, Request, Set
+from starwell.remote.messages import events as ev
+from starwell.remote.place import Place
+
+Call = Callable[[], Any]
+
+
+def picture(number: int, size: int = 1000, of: str = "stack") -> ev.PreviewReady:
+    pixels = bytes(size) * size
+    return ev.PreviewReady(of=of, number=number, rows=size, columns=size, channels=1, pixels=pixels)
+
+
+def rejected(number: int) -> ev.SubRejected:
+    return ev.SubRejected(number=number, reason="clouds")
+
+
+def heard_until(line: Any, last: ev.Event) -> list[ev.Event]:
+    heard = []
+    while not heard or heard[-1] != last:
+        heard.append(line.hear())
+    return heard
+
+
+def test_a_new_screen_sees_state_and_last_picture_within_a_second(engine: Any, call: Call) -> None:
+    engine.tell(
+        *(rejected(n) for n in range(5000)), picture(1), picture(2), picture(7, of="sub"), rejected(6000)
+    )
+    started = time.monotonic()
+    line = call()
+    snapshot = line.follow()
+    assert time.monotonic() - started < 1
+    assert snapshot.status == engine.now
+    assert snapshot.recent[-3:] == (picture(2), picture(7, of="sub"), rejected(6000))
+    assert [e.number for e in snapshot.recent[:-3]] == list(range(3001, 5000))
+
+
+def test_no_event_is_lost_or_told_twice_between_snapshot_and_what_follows(engine: Any, call: Call) -> None:
+    teller = threading.Thread(target=lambda: engine.tell(*(rejected(n) for n in range(1500))))
+    line = call()
+    assert isinstance(line.hear(), Hello)
+    teller.start()
+    line.say(Greeting(follow=True))
+    snapshot = line.hear()
+    told = list(snapshot.recent)
+    while len(told) < 1500:
+        told.append(line.hear())
+    teller.join()
+    assert told == [rejected(n) for n in range(1500)]
+
+
+def test_every_guest_hears_every_event_in_order(engine: Any, call: Call) -> None:
+    lines = [call() for _ in range(8)]
+    for line in lines:
+        line.follow()
+    told = [rejected(n) for n in range(300)]
+    engine.tell(*told)
+    for line in lines:
+        assert heard_until(line, told[-1]) == told
+
+
+def test_a_slow_guest_slows_nobody_and_loses_nothing_but_pictures(engine: Any, call: Call) -> None:
+    slow, fast = call(), call()
+    slow.follow()
+    fast.follow()
+    told: list[ev.Event] = []
+    started = time.monotonic()
+    for number in range(100):
+        told += [rejected(number), picture(number)]
+        engine.tell(*told[-2:])
+    assert time.monotonic() - started < 1
+    engine.tell(end := rejected(1000))
+    assert [e for e in heard_until(fast, end) if isinstance(e, ev.SubRejected)] == [*told[::2], end]
+    assert time.monotonic() - started < 5
+    heard = heard_until(slow, end)
+    assert [e for e in heard if isinstance(e, ev.SubRejected)] == [*told[::2], end]
+    pictures = [e.number for e in heard if isinstance(e, ev.PreviewReady)]
+    assert len(pictures) < 10
+    assert pictures == sorted(pictures)
+    assert pictures[-1] == 99
+
+
+def test_a_guest_too_far_behind_is_cut_off_with_the_reason_and_may_come_again(
+    serving: Any, call: Call
+) -> None:
+    engine = serving.start(backlog=100)
+    line, other = call(), call()
+    line.follow()
+    engine.tell(picture(1, 3000))
+    time.sleep(0.1)
+    engine.tell(*(rejected(n) for n in range(101)))
+    said = line.hear()
+    while not isinstance(said, Farewell):
+        said = line.hear()
+    assert "too far behind" in said.why
+    assert said.again
+    assert len(other.follow().recent) == 102
+
+
+def test_a_guest_that_never_reads_is_gone_in_the_end(
+    serving: Any, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starwell.remote.guest.LINGER_S", 0.1)
+    engine = serving.start(backlog=10)
+    call().follow()
+    engine.tell(picture(1, 3000))
+    time.sleep(0.1)
+    engine.tell(*(rejected(n) for n in range(11)))
+    deadline = time.monotonic() + 5
+    while serving.server._guests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not serving.server._guests
+    assert not engine.listeners._listeners
+
+
+def test_a_guest_that_asks_without_reading_answers_is_not_answered_for_ever(
+    engine: Any, place: Place, call: Call
+) -> None:
+    line = call()
+    line.say(Greeting())
+    line.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        line.say(*(Request(number, Report()) for number in range(200_000)))
+    assert client.status(place) == engine.now
+
+
+def test_a_command_that_takes_long_keeps_only_its_own_guest_waiting(
+    engine: Any, place: Place, call: Call
+) -> None:
+    release = threading.Event()
+    engine.answers = lambda command: Reply(release.wait(10), "at last")
+    line = call()
+    line.hear()
+    line.say(Greeting(), Request(1, Pause()))
+    assert client.status(place, timeout_s=2) == engine.now
+    release.set()
+    assert line.hear() == Answer(1, Reply(True, "at last"))
+
+
+def test_requests_sent_at_once_are_answered_in_order(engine: Any, call: Call) -> None:
+    line = call()
+    line.hear()
+    line.say(Greeting(), *(Request(n, Set("gain", float(n))) for n in range(50)))
+    assert [line.hear().id for _ in range(50)] == list(range(50))
+    assert [command.value for command in engine.asked] == list(range(50))
+
+
+def test_an_error_of_the_engine_is_a_refusal_with_its_sentence(engine: Any, place: Place) -> None:
+    assert client.ask(Set("gian", 100.0), place) == Reply(
+        False, "The camera has no setting 'gian'; did you mean gain?"
+    )
+
+
+def test_a_fault_in_the_engine_is_reported_and_ends_one_connection_only(
+    engine: Any, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(command: object) -> Reply:
+        raise ZeroDivisionError
+
+    engine.answers = break_down
+    with pytest.raises(client.EngineError, match="ended before it answered"):
+        client.ask(Pause(), place)
+    assert client.status(place) == engine.now
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_guests_beyond_the_limit_are_told_so(
+    engine: Any, place: Place, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_GUESTS", 2)
+    for line in (call(), call()):
+        assert isinstance(line.hear(), Hello)
+    with pytest.raises(client.EngineError, match="2 programs are connected"):
+        client.status(place)
+
+
+def test_a_guest_that_does_not_greet_is_parted_with(
+    engine: Any, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starwell.remote.guest.GREETING_WITHIN_S", 0.05)
+    line = call()
+    line.hear()
+    assert "No Greeting" in line.hear().why
+
+
+def test_all_that_was_told_arrives_before_the_farewell(serving: Any, call: Call) -> None:
+    engine = serving.start()
+    line = call()
+    line.follow()
+    told = [rejected(n) for n in range(500)]
+    engine.tell(*told, picture(1))
+    reader: list[Any] = []
+    reading = threading.Thread(target=lambda: reader.extend(line.hear() for _ in range(502)))
+    reading.start()
+    serving.end()
+    reading.join()
+    assert reader == [*told, picture(1), Farewell("The engine ended.")]
+    with pytest.raises(EOFError):
+        line.hear()
+
+
+def test_the_reply_to_the_command_that_ends_the_engine_arrives(serving: Any, call: Call) -> None:
+    engine = serving.start()
+
+    def leave(command: object) -> Reply:
+        threading.Thread(target=serving.end).start()
+        time.sleep(0.2)
+        return Reply(True, "Good night.")
+
+    engine.answers = leave
+    assert client.ask(Pause(), serving.place).message == "Good night."
+
+
+def test_the_thread_ends_with_the_server_though_guests_neither_read_nor_leave(
+    serving: Any, call: Call
+) -> None:
+    before = set(threading.enumerate())
+    engine = serving.start()
+    call().follow()
+    call()
+    engine.tell(picture(1, 3000))
+    time.sleep(0.1)
+    started = time.monotonic()
+    serving.end()
+    assert time.monotonic() - started < 4
+    assert set(threading.enumerate()) <= before
+    assert not engine.listeners._listeners
+    assert not serving.place.socket_file.exists()
+
+
+def test_closing_twice_is_closing_once(serving: Any) -> None:
+    serving.start()
+    serving.server.close()
+    serving.server.close()
