@@ -19,6 +19,15 @@ COMMANDS = {
     "stack": "stack subs that are on disk, exactly, and write FITS, TIFF or PNG",
     "master": "build a master bias, dark, flat or dark flat",
     "preview": "show a frame or a stack in the terminal",
+    "status": "how the night of the running engine stands",
+    "start": "begin a plan, or go on with what was paused",
+    "pause": "expose nothing more after this frame, until `starwell start`",
+    "stop": "end the series after this frame, and save the stack",
+    "abort": "end this exposure now, without its frame, and pause",
+    "set": "give a setting of the camera a value, from the next frame on",
+    "reject": "take a sub out of the stack",
+    "restore": "put a rejected sub back into the stack",
+    "save": "write the stack to disk now",
 }
 """Every command and its line of help; the code is in starwell.cli.COMMAND."""
 

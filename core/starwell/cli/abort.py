@@ -1,0 +1,17 @@
+"""`starwell abort`: end this exposure now, without its frame, and pause."""
+
+from __future__ import annotations
+
+import argparse
+
+from starwell.cli.remote_command import told
+from starwell.remote.messages import Abort
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`starwell abort` takes no arguments."""
+
+
+def run(args: argparse.Namespace) -> int:  # noqa: ARG001 (every command is called with its arguments)
+    """Ask the engine; 0, or an EngineError that says why it does not."""
+    return told(Abort())

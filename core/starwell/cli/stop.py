@@ -1,0 +1,17 @@
+"""`starwell stop`: end the series after this frame, and save the stack."""
+
+from __future__ import annotations
+
+import argparse
+
+from starwell.cli.remote_command import told
+from starwell.remote.messages import Stop
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`starwell stop` takes no arguments."""
+
+
+def run(args: argparse.Namespace) -> int:  # noqa: ARG001 (every command is called with its arguments)
+    """Ask the engine; 0, or an EngineError that says why it does not."""
+    return told(Stop())
