@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starwell.calibration.defects import MOST, Defects, cold_pixels, hot_pixels
+from starwell.calibration.defects import MOST, Defects, blind_pixels, hot_pixels
 from starwell.frame import Bayer, Facts
 
 SHAPE = (80, 100)
@@ -20,8 +20,8 @@ def test_pixels_noisier_than_twice_the_read_noise_are_hot_on_a_gradient():
     dark = charge()
     dark[20, 30] += 200  # K = 2: 400 e- of dark, 20 e- of noise against RN = 8 e-
     dark[40, 50] += 60  # 11 e- of noise: subtracting is enough
-    mask = hot_pixels(dark, Facts(SHAPE), egain=2.0, read_noise_adu=4.0)
-    assert np.argwhere(mask).tolist() == [[20, 30]]
+    hot = hot_pixels(dark, Facts(SHAPE), egain=2.0, read_noise_adu=4.0)
+    assert hot.xy.tolist() == [[30, 20]]
 
 
 def test_without_a_known_gain_only_what_stands_far_out_is_hot():
@@ -29,14 +29,37 @@ def test_without_a_known_gain_only_what_stands_far_out_is_hot():
     dark[20, 30] += 50
     dark[70, 90] = np.nan
     dark[10, 10] -= 60
-    assert np.argwhere(hot_pixels(dark, Facts(SHAPE))).tolist() == [[10, 10], [20, 30], [70, 90]]
+    assert hot_pixels(dark, Facts(SHAPE)).xy.tolist() == [[10, 10], [30, 20], [90, 70]]
 
 
 def test_bayer_phases_are_judged_apart():
     dark = charge()
     dark[::2, ::2] += 300  # one colour's level differs: not 2000 hot pixels
     dark[21, 31] += 80
-    assert np.argwhere(hot_pixels(dark, Facts(SHAPE, bayer=Bayer.RGGB))).tolist() == [[21, 31]]
+    assert hot_pixels(dark, Facts(SHAPE, bayer=Bayer.RGGB)).xy.tolist() == [[31, 21]]
+
+
+@pytest.mark.parametrize("bayer", [None, Bayer.RGGB])
+def test_a_tall_sensor_is_searched_in_bands_that_leave_no_seam(bayer):
+    rng = np.random.default_rng(3)
+    bias = rng.uniform(400, 600, (700, 60)).astype(np.float32)
+    dark = bias + rng.normal(10, 1, bias.shape).astype(np.float32)
+    spots = [[29, row] for row in (0, 1, 62, 63, 64, 65, 126, 127, 128, 130, 698, 699)]
+    for x, y in spots:
+        dark[y, x] += 60
+    found = hot_pixels(dark, Facts(bias.shape, bayer=bayer), bias_adu=bias)
+    assert found.xy.tolist() == spots
+    assert found.counts == {"hot": len(spots)}
+
+
+def test_pixels_without_a_number_are_listed_before_the_hottest():
+    dark = charge()
+    dark.ravel()[::20] += 5000
+    dark[40, 33], dark[41, 77] = np.nan, np.inf
+    listed = hot_pixels(dark, Facts(SHAPE)).xy.tolist()
+    assert len(listed) == int(MOST * dark.size)
+    assert [33, 40] in listed
+    assert [77, 41] in listed
 
 
 def test_no_more_than_a_fiftieth_of_a_sensor_is_listed_the_hottest_first():
@@ -44,7 +67,7 @@ def test_no_more_than_a_fiftieth_of_a_sensor_is_listed_the_hottest_first():
     rng = np.random.default_rng(2)
     hot = rng.choice(dark.size, dark.size // 20, replace=False)
     dark.ravel()[hot] += np.linspace(500, 5000, hot.size).astype(np.float32)
-    mask = hot_pixels(dark, Facts(SHAPE))
+    mask = hot_pixels(dark, Facts(SHAPE)).mask()
     assert mask.sum() == int(MOST * dark.size)
     assert mask.ravel()[hot[-100:]].all()
 
@@ -53,9 +76,9 @@ def test_cold_and_blind_pixels_of_a_flat_are_told_apart_from_dust():
     flat = np.random.default_rng(1).normal(1, 0.01, SHAPE).astype(np.float32)
     flat[20:34, 20:34] *= 0.85
     flat[50, 50], flat[60, 60], flat[5, 5] = 0.3, 0.02, np.nan
-    cold, dead = cold_pixels(flat, Facts(SHAPE))
-    assert np.argwhere(cold).tolist() == [[50, 50]]
-    assert np.argwhere(dead).tolist() == [[5, 5], [60, 60]]
+    found = blind_pixels(flat, Facts(SHAPE))
+    assert found.xy.tolist() == [[5, 5], [50, 50], [60, 60]]
+    assert found.counts == {"cold": 1, "dead": 2}
 
 
 @given(

@@ -13,7 +13,7 @@ from starwell.calibration.defects import DEAD_FLAT, Defects, Points, Repair, fro
 from starwell.calibration.master import Master, Masters
 from starwell.calibration.matching import adu_scale, check, same_exposure, window
 from starwell.errors import MasterMismatch
-from starwell.frame import Facts, Float32, Frame
+from starwell.frame import Facts, Float32, Frame, sampled
 
 BAND_ROWS = 64
 """Rows treated at a time: raw, dark, flat and result of 64 rows stay in a core's cache."""
@@ -100,8 +100,8 @@ class Calibrator:
     def _check_scale(self, frame: Frame) -> None:
         if self._offset is None:
             return
-        level = float(np.median(self._offset[..., ::8, ::8]))
-        sky = float(np.nanmedian(frame.pixels[..., ::8, ::8]))
+        level = float(np.median(sampled(self._offset)))
+        sky = float(np.nanmedian(sampled(frame.pixels)))
         # a constant sub is a failed readout: the gates have a word for it
         if 0 < sky < 0.8 * level:
             raise MasterMismatch(
@@ -112,12 +112,16 @@ class Calibrator:
 
 def coarse(flat: Float32) -> Float32:
     """Means of a flat over 16×16 pixels, ceil(H/16)×ceil(W/16); colour planes are averaged."""
-    mono = flat if flat.ndim == 2 else flat.mean(axis=0)
-    height, width = mono.shape
-    below, beside = -height % FLAT_BLOCK, -width % FLAT_BLOCK
-    padded = cv2.copyMakeBorder(mono, 0, below, 0, beside, cv2.BORDER_REPLICATE)
-    size = (padded.shape[1] // FLAT_BLOCK, padded.shape[0] // FLAT_BLOCK)
-    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    height, width = flat.shape[-2:]
+    cells = np.empty((-(-height // FLAT_BLOCK), -(-width // FLAT_BLOCK)), np.float32)
+    for band in _bands(height):
+        mono = flat[band] if flat.ndim == 2 else flat[:, band].mean(axis=0)
+        below, beside = -len(mono) % FLAT_BLOCK, -width % FLAT_BLOCK
+        padded = cv2.copyMakeBorder(mono, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+        first = band.start // FLAT_BLOCK
+        rows = cells[first : first + len(padded) // FLAT_BLOCK]
+        cv2.resize(padded, rows.shape[::-1], dst=rows, interpolation=cv2.INTER_AREA)
+    return cells
 
 
 def shows_glow(dark_adu: Float32) -> bool:
@@ -138,14 +142,19 @@ def _bands(height: int) -> Iterator[slice]:
 
 
 def cut(master: Master, facts: Facts) -> Float32:
-    """The lights' window of a master, in the lights' ADU; a constant bias stays one pixel."""
+    """The lights' window of a master, in the lights' ADU; a constant bias stays one pixel.
+
+    The master's own pixels where they are all asked for as they are.
+    """
     if master.constant_adu is not None:
         return master.pixels
     x, y = window(master, facts)
     height, width = facts.size
     pixels = master.pixels[..., y : y + height, x : x + width]
     scale = adu_scale(master, facts)
-    return pixels if scale == 1 else pixels * np.float32(scale)
+    if scale != 1:
+        return pixels * np.float32(scale)
+    return pixels if pixels.shape == master.pixels.shape else pixels.copy()
 
 
 def _offset(masters: Masters, facts: Facts, bias: Float32 | None) -> Float32 | None:
@@ -185,7 +194,7 @@ def _dark_level(masters: Masters, offset: Float32 | None, bias: Float32 | None) 
         return 0.0
     if bias is None:
         return masters.dark.learnt.get("dark_adu", 0.0)
-    return float(np.median((offset - bias)[..., ::2, ::2]))
+    return float(np.median(sampled(offset) - sampled(bias)))
 
 
 def _defects(
@@ -195,11 +204,14 @@ def _defects(
     if given is not None:
         roi = facts.exposure.roi
         return given if given.size == facts.size or roi is None else given.window(*roi)
-    charge = None
-    if masters.dark is not None and offset is not None:
-        charge = offset - (bias if bias is not None else np.median(offset[..., ::8, ::8]))
-    egain = masters.learnt("egain") or facts.egain
-    found = from_pixels(charge, flat, facts, egain=egain, read_noise_adu=masters.learnt("read_noise_adu"))
+    found = from_pixels(
+        None if masters.dark is None else offset,
+        flat,
+        facts,
+        bias_adu=bias if bias is not None and bias.size > 1 else None,
+        egain=masters.learnt("egain") or facts.egain,
+        read_noise_adu=masters.learnt("read_noise_adu"),
+    )
     noisy = None if masters.dark is None else masters.dark.noisy_xy
     if masters.dark is None or noisy is None:
         return found
@@ -216,6 +228,6 @@ def _inverse(flat: Float32) -> Float32:
 
 def _saturation(facts: Facts, offset: Float32 | None, flat: Float32 | None) -> float:
     """The lowest value a saturated pixel can have after calibration, hot and blind pixels aside."""
-    level = 0.0 if offset is None else float(np.median(offset[..., ::8, ::8]))
-    brightest = 1.0 if flat is None else float(np.percentile(flat[..., ::8, ::8], 99.9))
+    level = 0.0 if offset is None else float(np.median(sampled(offset)))
+    brightest = 1.0 if flat is None else float(np.percentile(sampled(flat), 99.9))
     return (facts.saturation_adu - level) / max(brightest, 1.0)

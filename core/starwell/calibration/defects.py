@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starwell.frame import Facts, Float32, Mask, Planes
+from starwell.frame import Facts, Float32, Mask, Plane, Planes, sampled
 
 Points = NDArray[np.intp]
 """(n, 2): x and y of sensor pixels."""
+Indices = NDArray[np.intp]
+"""(n,): pixels counted along the rows of the sensor."""
 
 HOT_Z = 6.0
 """A pixel this many robust sigmas above the median of its 5×5 neighbours of the same colour is hot."""
@@ -27,6 +29,9 @@ MOST = 0.02
 """No more than this part of a sensor is listed, the worst first: a stack has to keep its pixels."""
 
 _BLOCK = 3  # rings of neighbours looked at, in steps of the same colour
+_REACH = 2  # rows that the median of 5×5 pixels looks beyond its own
+_BAND_ROWS = 64
+_STRIPS, _STRIP_ROWS = 16, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +43,20 @@ class Defects:
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @staticmethod
+    def at(index: Indices, size: tuple[int, int], counts: Mapping[str, int] | None = None) -> Defects:
+        """The pixels at these places, counted along the rows; each once, in any order."""
+        y, x = np.divmod(np.sort(index), size[1])
+        return Defects(np.column_stack((x, y)).astype(np.intp), size, MappingProxyType(dict(counts or {})))
+
+    @staticmethod
     def of(mask: Mask, counts: Mapping[str, int] | None = None) -> Defects:
         """The pixels that are set in an H×W mask."""
-        y, x = np.nonzero(mask)
-        return Defects(
-            np.column_stack((x, y)).astype(np.intp), mask.shape, MappingProxyType(dict(counts or {}))
-        )
+        return Defects.at(np.flatnonzero(mask), mask.shape, counts)
+
+    @property
+    def index(self) -> Indices:
+        """Where the pixels are, counted along the rows."""
+        return self.xy[:, 1] * self.size[1] + self.xy[:, 0]
 
     def mask(self) -> Mask:
         """The H×W mask of these pixels."""
@@ -55,7 +68,8 @@ class Defects:
         """These and those; ValueError when they are of different sensors."""
         if self.size != other.size:
             raise ValueError(f"defects of {self.size} and {other.size} pixels cannot be joined")
-        return Defects.of(self.mask() | other.mask(), {**self.counts, **other.counts})
+        both = np.union1d(self.index, other.index)
+        return Defects.at(both, self.size, {**self.counts, **other.counts})
 
     def window(self, x: int, y: int, width: int, height: int) -> Defects:
         """The same pixels as a window of the sensor sees them."""
@@ -104,88 +118,127 @@ class Repair:
                 flat[self._lost] = np.nanmedian(plane[::8, ::8])
 
 
-def sharpness(plane: Float32) -> Float32:
-    """A plane minus the median of its 5×5 neighbours: what stands out of its surroundings."""
-    plane = np.ascontiguousarray(np.nan_to_num(plane), dtype=np.float32)
-    smooth: Float32 = cv2.medianBlur(plane, 5)
-    return plane - smooth
-
-
 def robust_sigma(values: Float32) -> float:
-    """1.4826 times the median absolute deviation of a sample."""
-    sample = values[::2, ::2] if values.size > 4_000_000 else values
-    return float(1.4826 * np.median(np.abs(sample - np.median(sample))))
+    """1.4826 times the median absolute deviation of sampled values, those that are no number left out."""
+    some = sampled(values)
+    some = some[np.isfinite(some)]
+    return float(1.4826 * np.median(np.abs(some - np.median(some)))) if some.size else 0.0
 
 
 def from_pixels(
-    charge_adu: Float32 | None,
+    dark_adu: Float32 | None,
     flat: Float32 | None,
     facts: Facts,
     *,
+    bias_adu: Float32 | None = None,
     egain: float | None = None,
     read_noise_adu: float | None = None,
 ) -> Defects:
-    """The defects that a dark above its bias (ADU) and a flat of mean 1 show; neither is needed."""
-    mask = np.zeros(facts.size, np.bool_)
-    counts: dict[str, int] = {}
-    if charge_adu is not None:
-        hot = hot_pixels(charge_adu, facts, egain=egain, read_noise_adu=read_noise_adu)
-        counts["hot"] = int(hot.sum())
-        mask |= hot
-    if flat is not None:
-        cold, dead = cold_pixels(flat, facts)
-        counts |= {"cold": int(cold.sum()), "dead": int(dead.sum())}
-        mask |= cold | dead
-    return Defects.of(mask, counts)
+    """The defects that a dark (less its bias where there is one) and a flat of mean 1 show; each may lack."""
+    found = Defects.at(np.empty(0, np.intp), facts.size)
+    if dark_adu is not None:
+        found = found.joined(
+            hot_pixels(dark_adu, facts, bias_adu=bias_adu, egain=egain, read_noise_adu=read_noise_adu)
+        )
+    return found if flat is None else found.joined(blind_pixels(flat, facts))
 
 
 def hot_pixels(
-    charge_adu: Float32, facts: Facts, *, egain: float | None = None, read_noise_adu: float | None = None
-) -> Mask:
-    """Pixels of a dark above its bias (ADU) that are too hot to carry weight, and those stuck low.
+    dark_adu: Float32,
+    facts: Facts,
+    *,
+    bias_adu: Float32 | None = None,
+    egain: float | None = None,
+    read_noise_adu: float | None = None,
+) -> Defects:
+    """Pixels of a dark (ADU, its bias taken off when given) too hot to carry weight, and those stuck low.
 
     A pixel counts when it stands HOT_Z sigmas out of its neighbours of the same colour (Bayer phases
     apart) and its dark noise exceeds NOISE_RATIO read noises: D/K > (NOISE_RATIO² - 1)·RN², all in ADU.
     Where egain (K) or read noise is not known, ten sigmas of the master take the place of that clause.
     """
-    mask = np.zeros(facts.size, np.bool_)
     planes = Planes.of(facts)
-    height = np.zeros(facts.size, np.float32)
+    found: list[tuple[Indices, Float32]] = []
     for plane in planes.planes:
-        view = planes.view(charge_adu, plane)
-        excess = sharpness(view)
-        sigma = max(robust_sigma(excess), 1e-3)
+        view = planes.view(dark_adu, plane)
+        base = None if bias_adu is None else planes.view(bias_adu, plane)
+        sigma = max(_relief_sigma(view, base), 1e-3)
         floor = 10 * sigma
         if egain is not None and read_noise_adu is not None:
             floor = (NOISE_RATIO**2 - 1) * read_noise_adu**2 * egain
-        bad = (np.abs(excess) > max(HOT_Z * sigma, floor)) | ~np.isfinite(view)
-        planes.view(mask, plane)[...] |= bad
-        top = planes.view(height, plane)
-        np.maximum(top, np.where(bad, np.abs(excess), 0), out=top)
-    return _worst(mask, height)
+        limit = np.float32(max(HOT_Z * sigma, floor))
+        for rows in _bands(view.shape[0]):
+            level, around = _relief(view, base, rows)
+            level -= around
+            height = np.abs(level, out=level)
+            bad = ~(height <= limit)  # what is no number is no smaller either
+            tall = np.nan_to_num(height[bad], nan=np.inf, posinf=np.inf)
+            found.append((_places(bad, plane, rows, facts), tall))
+    worst = _worst(found, int(MOST * np.prod(facts.size)))
+    return Defects.at(worst, facts.size, {"hot": len(worst)})
 
 
-def cold_pixels(flat: Float32, facts: Facts) -> tuple[Mask, Mask]:
-    """Cold and dead pixels of a flat of mean 1 (H×W or 3×H×W): far below their neighbours, or blind."""
-    cold = np.zeros(facts.size, np.bool_)
-    dead = np.zeros(facts.size, np.bool_)
+def blind_pixels(flat: Float32, facts: Facts) -> Defects:
+    """Dead pixels of a flat of mean 1 (H×W or 3×H×W), and cold ones, far off their neighbours' response."""
     planes = Planes.of(facts)
+    found: dict[str, list[Indices]] = {"cold": [], "dead": []}
     for plane in planes.planes:
         view = planes.view(flat, plane)
-        blind = ~(view >= DEAD_FLAT)
-        excess = sharpness(view)
-        around = np.nan_to_num(view) - excess
-        odd = np.abs(excess) > COLD_RATIO * np.maximum(around, DEAD_FLAT)
-        planes.view(dead, plane)[...] |= blind
-        planes.view(cold, plane)[...] |= odd & ~blind
-    return cold, dead
+        for rows in _bands(view.shape[0]):
+            level, around = _relief(view, None, rows)
+            dead = ~(level >= DEAD_FLAT)
+            level -= around
+            np.abs(level, out=level)
+            np.maximum(around, DEAD_FLAT, out=around)
+            around *= np.float32(COLD_RATIO)
+            for kind, mask in (("dead", dead), ("cold", (level > around) & ~dead)):
+                found[kind].append(_places(mask, plane, rows, facts))
+    places = {kind: np.unique(np.concatenate(parts)) for kind, parts in found.items()}
+    counts = {kind: len(index) for kind, index in places.items()}
+    return Defects.at(np.union1d(*places.values()), facts.size, counts)
 
 
-def _worst(mask: Mask, height: Float32) -> Mask:
-    """The mask, cut to the highest MOST of all pixels."""
-    most = int(MOST * mask.size)
-    if np.count_nonzero(mask) <= most or most == 0:
-        return mask
-    floor = np.partition(height.ravel(), -most)[-most]
-    mask &= height >= floor
-    return mask
+def _places(mask: Mask, plane: Plane, rows: slice, facts: Facts) -> Indices:
+    """Where the pixels set in a mask of these rows of a plane are on the sensor."""
+    y, x = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    y += rows.start
+    places: Indices = (plane.y0 + plane.step * y) * facts.size[1] + plane.x0 + plane.step * x
+    return places
+
+
+def _bands(height: int) -> Iterator[slice]:
+    return (slice(y, min(y + _BAND_ROWS, height)) for y in range(0, height, _BAND_ROWS))
+
+
+def _relief(plane: Float32, base: Float32 | None, rows: slice) -> tuple[Float32, Float32]:
+    """These rows of a plane above its base, and the median of each pixel's 5×5 neighbours; both new.
+
+    Among the neighbours a pixel that is no number stands for 0.
+    """
+    top = max(rows.start - _REACH, 0)
+    near = slice(top, rows.stop + _REACH)
+    part = plane[near].copy() if base is None else plane[near] - base[near]
+    good = np.isfinite(part)
+    around: Float32 = cv2.medianBlur(part if good.all() else np.where(good, part, np.float32(0)), 5)
+    own = slice(rows.start - top, rows.stop - top)
+    return part[own], around[own]
+
+
+def _relief_sigma(plane: Float32, base: Float32 | None) -> float:
+    """Robust sigma of what stands out of its surroundings, from 16 strips of 8 rows of a tall plane."""
+    height = plane.shape[0]
+    strips = [slice(0, height)]
+    if height > _STRIPS * _STRIP_ROWS:
+        starts = [i * (height - _STRIP_ROWS) // (_STRIPS - 1) for i in range(_STRIPS)]
+        strips = [slice(y, y + _STRIP_ROWS) for y in starts]
+    return robust_sigma(np.concatenate([np.subtract(*_relief(plane, base, rows)) for rows in strips]))
+
+
+def _worst(found: list[tuple[Indices, Float32]], most: int) -> Indices:
+    """The flat indices of the pixels found, each once, no more than most of them and the highest first."""
+    index, height = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    index = index[np.argsort(-height, kind="stable")]
+    once, first = np.unique(index, return_index=True)
+    if most == 0 or len(once) <= most:
+        return once
+    return index[np.sort(first)[:most]]
