@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -246,3 +247,30 @@ def test_the_same_sub_gives_the_same_pixels_twice(make_master, make_light):
     frame = make_light((bias + charge + 90).astype(np.uint16))
     calibrator = Calibrator(masters, frame.facts)
     np.testing.assert_array_equal(calibrator.calibrate(frame).pixels, calibrator.calibrate(frame).pixels)
+
+
+def test_of_masters_that_gave_their_pixels_away_only_names_and_figures_stay(make_master):
+    flat = make_master(Kind.FLAT, np.ones((H, W)), learnt={"egain": 0.8})
+    masters = Masters(bias=constant_bias(500), dark=make_master(Kind.DARK, np.ones((H, W))), flat=flat)
+    left = masters.without_pixels()
+    assert left.hashes == masters.hashes
+    assert left.learnt("egain") == 0.8
+    assert left.bias.constant_adu == 500
+    assert left.dark.pixels.nbytes == left.flat.pixels.nbytes == 0
+    assert left.dark_flat is None
+
+
+def test_a_calibrator_keeps_neither_the_flat_nor_what_lies_outside_its_window(make_master, make_light):
+    pixels = [np.full((H, W), level, np.float32) for level in (500, 1, 100)]
+    left = [weakref.ref(array) for array in pixels]
+    masters = Masters(dark=make_master(Kind.DARK, pixels[0]), flat=make_master(Kind.FLAT, pixels[1]))
+    frame = make_light(np.full((H, W), 700, np.uint16))
+    whole = Calibrator(masters, frame.facts)
+    sensor = make_master(Kind.DARK, pixels[2], roi=Roi(0, 0, W, H))
+    masters = Masters(dark=sensor)
+    part = make_light(np.full((H - 8, W - 8), 700, np.uint16), roi=Roi(2, 4, W - 8, H - 8))
+    window = Calibrator(masters, part.facts)
+    del masters, sensor, pixels
+    assert [ref() is not None for ref in left] == [True, False, False]
+    assert (whole.calibrate(frame).pixels == 200).all()
+    assert (window.calibrate(part).pixels == 600).all()

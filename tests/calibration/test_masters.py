@@ -213,8 +213,9 @@ def test_dim_flats_are_warned_of(write_frames):
 def test_normalising_gives_mean_one_per_colour_and_keeps_ratios(pixels, bayer):
     facts = Facts(pixels.shape, bayer=bayer)
     before = pixels.astype(np.float64)
-    unit_mean(pixels, facts)
-    for views, raw in zip(colour_views(pixels, facts), colour_views(before, facts), strict=True):
+    scaled = unit_mean(pixels, facts)
+    np.testing.assert_array_equal(unit_mean(pixels, facts, out=pixels), scaled)
+    for views, raw in zip(colour_views(scaled, facts), colour_views(before, facts), strict=True):
         assert np.concatenate([v.ravel() for v in views]).mean() == pytest.approx(1, rel=1e-4)
         np.testing.assert_allclose(views[0] / views[0].flat[0], raw[0] / raw[0].flat[0], rtol=1e-5)
 

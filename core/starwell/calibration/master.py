@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ NAMES: Mapping[Kind, str] = MappingProxyType(
     {kind: "dark flat" if kind is Kind.DARK_FLAT else kind.value.lower() for kind in Kind}
 )
 """What people call the kinds."""
+_BAND_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +30,10 @@ class Master:
     """One master frame.
 
     pixels: float32, H×W or 3×H×W, in file ADU; a flat has mean 1 in each colour. A constant bias holds
-    one pixel. level_adu: the median of the frames (of a flat: above its bias), what the flat is written
-    at. learnt: figures by name, see calibration.learnt. sha256: of the pixels as they stand in the file.
-    combined: how many frames, 0 where that is not known.
+    one pixel, a master that gave its pixels away (Masters.without_pixels) none. level_adu: the median of
+    the frames (of a flat: above its bias), what the flat is written at. learnt: figures by name, see
+    calibration.learnt. sha256: of the pixels as they stand in the file. combined: how many frames, 0 where
+    that is not known.
     """
 
     kind: Kind
@@ -83,6 +85,21 @@ class Masters:
         """The masters there are."""
         return tuple(m for m in (self.bias, self.dark, self.flat, self.dark_flat) if m is not None)
 
+    def without_pixels(self) -> Masters:
+        """Names, hashes and figures alone: a Calibrator holds what lights need of the pixels."""
+        nothing = np.empty((0, 0), np.float32)
+
+        def emptied(master: Master | None) -> Master | None:
+            return master and (master if master.constant_adu is not None else replace(master, pixels=nothing))
+
+        return replace(
+            self,
+            bias=emptied(self.bias),
+            dark=emptied(self.dark),
+            flat=emptied(self.flat),
+            dark_flat=emptied(self.dark_flat),
+        )
+
     @property
     def hashes(self) -> dict[str, tuple[str, str]]:
         """File name and sha256 of the pixels, by kind: what a stack's header says of its masters."""
@@ -108,8 +125,9 @@ def constant_bias(level_adu: float) -> Master:
 def pixels_sha256(pixels: Float32) -> str:
     """The sha256 of float32 pixels, row by row, big-endian as FITS stores them."""
     digest = hashlib.sha256()
-    for row in pixels.reshape(-1, pixels.shape[-1]):
-        digest.update(row.astype(">f4").tobytes())
+    rows = pixels.reshape(-1, pixels.shape[-1])
+    for start in range(0, len(rows), _BAND_ROWS):
+        digest.update(np.ascontiguousarray(rows[start : start + _BAND_ROWS], dtype=">f4").data)
     return digest.hexdigest()
 
 
@@ -122,15 +140,30 @@ def colour_views(pixels: Pixels, facts: Facts) -> list[list[Pixels]]:
     ]
 
 
-def unit_mean(pixels: Float32, facts: Facts) -> None:
-    """Scale a flat in place so that the mean of each colour is 1; pixels that are not finite stay.
+def unit_mean(pixels: Float32, facts: Facts, out: Float32 | None = None) -> Float32:
+    """A flat scaled so that the mean of each colour is 1; pixels that are not finite stay. out may be pixels.
 
     MasterError when a colour has no light at all.
     """
-    for views in colour_views(pixels, facts):
-        total = sum(float(np.nansum(view, dtype=np.float64)) for view in views)
-        count = sum(int(np.isfinite(view).sum()) for view in views)
+    scaled = np.empty(pixels.shape, np.float32) if out is None else out
+    for views, targets in zip(colour_views(pixels, facts), colour_views(scaled, facts), strict=True):
+        sums = [_finite_sum(view) for view in views]
+        total, count = (sum(parts) for parts in zip(*sums, strict=True))
         if count == 0 or total <= 0:
             raise MasterError("The flat holds no light above its bias: it cannot be divided by.")
-        for view in views:
-            view *= np.float32(count / total)
+        for view, target in zip(views, targets, strict=True):
+            np.multiply(view, np.float32(count / total), out=target)
+    return scaled
+
+
+def _finite_sum(view: Float32) -> tuple[float, int]:
+    """The sum of a view's finite pixels, and how many there are."""
+    total, count = 0.0, 0
+    for start in range(0, len(view), _BAND_ROWS):
+        rows = view[start : start + _BAND_ROWS]
+        part, finite = float(rows.sum(dtype=np.float64)), rows.size
+        if not np.isfinite(part):
+            good = rows[np.isfinite(rows)]
+            part, finite = float(good.sum(dtype=np.float64)), good.size
+        total, count = total + part, count + finite
+    return total, count

@@ -61,7 +61,7 @@ def build(
         learnt["read_noise_adu"] = learnt["noise_adu"]
     elif kind is Kind.FLAT:
         learnt |= _transfer(screened, facts, base, bias)
-        unit_mean(combined.pixels, facts)
+        unit_mean(combined.pixels, facts, out=combined.pixels)
     else:
         fitting = _cut(bias, facts) if bias is not None else None
         learnt |= dark_charge(combined.pixels, fitting, facts, hot_adu)
