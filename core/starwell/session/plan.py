@@ -136,7 +136,7 @@ class Settle(Part, frozen=True, kw_only=True):
 class Dither(Part, frozen=True, kw_only=True):
     """Move by up to amount_px of the main camera after every `every` lights.
 
-    command: a shell command that does it instead of PHD2; {px}, {arcsec} and {ra_only} are filled in.
+    command: does it instead of PHD2; {px}, {arcsec} and {ra_only} are filled in.
     """
 
     amount_px: float = 5.0
@@ -212,7 +212,7 @@ class After(StrEnum):
 
 
 class Alerts(Part, frozen=True, kw_only=True):
-    """A shell command per kind of event, and for which kinds the terminal's bell rings."""
+    """A command per kind of event, and for which kinds the terminal's bell rings."""
 
     commands: dict[str, str] = {}
     bell: tuple[str, ...] = ()

@@ -138,7 +138,7 @@ def dither(table: Table | None) -> Dither | None:
             seconds=table.number("settle_s", plain.seconds, low=0, high=300, unit="seconds"),
             timeout_s=table.number("timeout_s", plain.timeout_s, above=0, high=900, unit="seconds"),
         ),
-        command=table.text("command", expected="a shell command; {px}, {arcsec} and {ra_only} are filled in"),
+        command=table.text("command", expected="a command; {px}, {arcsec} and {ra_only} are filled in"),
     )
     if made.settle.seconds >= made.settle.timeout_s:
         table.fault("timeout_s", f"expected more than the {made.settle.seconds:g} s of settle_s")
@@ -245,7 +245,7 @@ def alerts(table: Table | None) -> Alerts:
     commands = {
         kind: command
         for kind in table.names()
-        if kind in ALERT_KINDS and (command := table.text(kind, expected="a shell command")) is not None
+        if kind in ALERT_KINDS and (command := table.text(kind, expected="a command")) is not None
     }
     for kind in bell:
         if kind not in ALERT_KINDS:
