@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starwell.calibration.calibrate import Calibrated
@@ -12,7 +13,6 @@ from starwell.session.members import Members
 from starwell.session.registration import Candidate, Registration, Unmatched, register
 from starwell.stack.kernels import Kernel
 from starwell.stack.ledger import Entry
-from starwell.stack.ring import RING, Ring
 from starwell.stack.running import RunningStack
 from starwell.stack.warmup import start
 from starwell.stack.warp import kernel_for
@@ -68,21 +68,15 @@ class Builder:
             else:
                 member.placed = place
 
-    def begin(self, reference: Candidate, ring: Ring) -> RunningStack:
-        """A stack about the median of the first subs, with every stacked member in it.
-
-        The ring's subs make that median once they are complete, else the first ones do.
-        """
-        for member in self.members.by_number.values():
-            member.entry = None  # of the stack before: what was rejected by hand is judged anew when restored
+    def begin(self, reference: Candidate, first: Sequence[int]) -> RunningStack:
+        """A stack about the median of the subs in first, at most 7, with every stacked member in it."""
         stack = self.empty_stack(reference)
         members = dict(self.members.stacked())
+        chosen = [number for number in first if number in members]
         if len(members) == 1:
             # Nothing to compare it with: its trails go when the stack is begun anew.
-            number = next(iter(members))
-            self.add(stack, number, self.calibrated(number))
+            self.add(stack, chosen[0], self.calibrated(chosen[0]))
             return stack
-        chosen = ring.members if ring.complete else tuple(members)[:RING]
         entries = [new_entry(number, members[number].placed) for number in chosen]
         for added in start(stack, entries, self.calibrated):
             members[added.entry.number].note(added)

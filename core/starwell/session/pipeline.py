@@ -31,7 +31,7 @@ from starwell.session.registration import (
     exposure_ratio,
     register,
 )
-from starwell.stack.ring import Ring
+from starwell.stack.ring import RING, Ring
 from starwell.stack.running import RunningStack
 
 _WARM_UP = 7
@@ -225,7 +225,9 @@ class Pipeline:
         if self.stack is not None:
             self.stack.close()
             self.stack = None
-        self.stack = self._builder.begin(chosen, self._ring)
+        stacked = [number for number, _ in self.members.stacked()]
+        first = self._ring.members if self._ring.complete else stacked[:RING]
+        self.stack = self._builder.begin(chosen, first)
         source = chosen.facts.source
         yield StackStarted(reference=chosen.number, file=source.name if source else None, why=why)
 

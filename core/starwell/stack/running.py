@@ -35,6 +35,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+_SEVERAL_SUBS = 3
+_MOSTLY_MASKED = 0.3
+"""A line of which this part was masked in several subs is an edge or a bad column, not a satellite."""
+
+
 @dataclass(frozen=True, slots=True)
 class Added:
     """What became of a sub: its completed entry, the part of its pixels masked, the trails found."""
@@ -105,6 +110,14 @@ class RunningStack:
             self.survey()
         return done
 
+    def _passes(self, trail: Trail) -> bool:
+        """Whether it may be something that crosses the field: what masks most subs there stays in it."""
+        flat = trail.pixels(self.size)
+        masked = self.sums.masked[0].reshape(-1)[flat].astype(np.int64)
+        seen = masked + self.sums.count[0].reshape(-1)[flat]
+        before = seen >= _SEVERAL_SUBS
+        return not before.any() or float((masked[before] / seen[before]).mean()) < _MOSTLY_MASKED
+
     def _unjudged(self, sub: Contribution) -> Added:
         """Without rejection, or as the very first."""
         channels = self.planes.channels
@@ -115,7 +128,7 @@ class RunningStack:
         judge = Judge(self.rules(sub, self.scenes), self.size, self.fwhm_px)
         judge.measure_scatter(partial(self._compared, sub), self.each)
         self._over_bands(sub, partial(self._judge_band, sub, judge))
-        trails = judge.trails()
+        trails = tuple(trail for trail in judge.trails() if self._passes(trail))
         masks = [judge.masks(channel) for channel in self.channels]
         for channel in self.channels if trails else ():
             crossed = self._crossed(sub, channel, trails, masks[channel])
