@@ -10,7 +10,7 @@ import numpy as np
 
 from starwell.calibration.combine import clipped_rms
 from starwell.files.frames import open_frame
-from starwell.frame import Facts, Float32, Float64, Pixels, Planes
+from starwell.frame import Facts, Float32, Float64, Pixels, Planes, sampled
 
 MOST_PAIRS = 10
 HOT_ADU = 200.0
@@ -30,7 +30,7 @@ def pair_noise(paths: Sequence[Path], facts: Facts) -> float:
     for one, other in _pairs(paths):
         difference = _centre(one) - _centre(other)
         views = _views(difference, facts)
-        variances.append(np.mean([clipped_rms(view - np.median(view)) ** 2 / 2 for view in views]))
+        variances.append(np.mean([clipped_rms(view - np.median(sampled(view))) ** 2 / 2 for view in views]))
     return float(np.sqrt(np.mean(variances))) if variances else 0.0
 
 
