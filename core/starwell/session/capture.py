@@ -33,6 +33,7 @@ _PATIENCE = 5
 _FRAMES_TO_SPARE = 3
 _IN_THE_DARK = (Kind.DARK, Kind.DARK_FLAT, Kind.BIAS)
 _COMMENTS = {
+    "ADUSHIFT": "low bits that carry nothing",
     "DROPPED": "frames lost before this one",
     "ATTEMPTS": "tries it took",
     "REMARKS": "by the camera's driver",
@@ -176,6 +177,7 @@ class Capture:
         own = {
             "BITDEPTH": self.camera.facts.adc_bits,
             "SATURATE": facts.saturation_adu,
+            "ADUSHIFT": facts.adu_shift or None,
             "SWCREATE": f"starwell {__version__}",
             "DROPPED": facts.dropped_before or None,
             "ATTEMPTS": facts.attempts if facts.attempts > 1 else None,
