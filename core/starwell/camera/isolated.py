@@ -134,7 +134,10 @@ class IsolatedCamera:
         process = self._live(cancel)
         call = process.post("stream", exposure)
         try:
-            while landed := self._wait(process, call, exposure.seconds or 0.0, cancel, None):
+            while not cancel.is_set():
+                landed = self._wait(process, call, exposure.seconds or 0.0, cancel, None)
+                if landed is None:
+                    return
                 yield self._frame(process, landed)
         except Aborted:
             return

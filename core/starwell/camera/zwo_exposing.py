@@ -73,8 +73,10 @@ def snap(
         link.stop()
         raise
     elapsed = time.monotonic() - begun
-    with link.lock:
-        link.sdk.download(link.camera_id, pixels)
+    try:
+        link.download(pixels)
+    except Transient:  # the exposure is there all the same: a second try may save it
+        link.download(pixels)
     if elapsed < _EARLY * applied.seconds:
         raise Transient(f"a frame came after {elapsed:.2f} s of {applied.seconds:g} s: it is an older one")
     if is_torn(pixels):

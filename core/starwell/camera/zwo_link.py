@@ -101,6 +101,11 @@ class ZwoLink:
             self.sdk.code("ASIStopVideoCapture", self.camera_id)
             self.sdk.code("ASIStopExposure", self.camera_id)
 
+    def download(self, pixels: Pixels) -> None:
+        """The finished exposure, into the array."""
+        with self.lock:
+            self.sdk.download(self.camera_id, pixels)
+
     def drain(self, pixels: Pixels) -> None:
         """Throw away the partial frame that a stopped exposure leaves as if it were a whole one."""
         with self.lock:
