@@ -38,9 +38,8 @@ def perfect_masters(sky: Sky, *, flat: bool = True) -> Masters:
     of_dark = Master(Kind.DARK, dark, facts, float(np.median(dark)), learnt=dark_charge)
     if not flat:
         return Masters(dark=of_dark)
-    response = sky.flat_field.copy()
     facts = sky.flat(0).facts
-    unit_mean(response, facts)
+    response = unit_mean(sky.flat_field, facts)
     return Masters(dark=of_dark, flat=Master(Kind.FLAT, response, facts, 30_000.0, learnt=learnt))
 
 
