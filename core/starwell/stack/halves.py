@@ -1,14 +1,15 @@
 """Half-stacks of the odd and the even subs on fixed tiles: the noise a stack really has.
 
-Tiles cover 1/16 of the area. Only the odd half is summed: the even one is the whole minus it. The
-difference of the halves is blind to everything that stands still; its scatter over blocks of b px shows
-noise that interpolation or dithering has correlated (methods, section 9).
+Tiles cover 1/16 of the area, less of large ones. Only the odd half is summed: the even one is the whole
+minus it. The difference of the halves is blind to everything that stands still; its scatter over blocks of
+b px shows noise that interpolation or dithering has correlated (methods, section 9).
 """
 
 from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,10 @@ BLOCKS = (1, 2, 4, 8, 16)
 """Block sizes in px at which the noise is read."""
 
 _EVERY = 4
-"""One tile in four along each axis."""
+"""One tile in four along each axis, on large sensors fewer: so many pixels tell the noise to 1 %."""
+
+_MOST_PX = 450_000
+_MOST_VALUES = 60_000
 
 
 class Halves:
@@ -27,7 +31,9 @@ class Halves:
 
     def __init__(self, channels: int, size: tuple[int, int]) -> None:
         self.tile = 64 if min(size) >= 1024 else 32
-        self._starts = tuple(tuple(range(self.tile, n - self.tile + 1, _EVERY * self.tile)) for n in size)
+        self._every = max(_EVERY, round(math.sqrt(size[0] * size[1] / _MOST_PX)))
+        step = self._every * self.tile
+        self._starts = tuple(tuple(range(self.tile, n - self.tile + 1, step)) for n in size)
         shape = (channels, len(self._starts[0]) * self.tile, len(self._starts[1]) * self.tile)
         self.total = np.zeros(shape, np.float64)
         self.weight = np.zeros(shape, np.int32)
@@ -52,7 +58,7 @@ class Halves:
         """Add q and weight at single output pixels, where they lie on a tile."""
         places = []
         for v, starts in zip(np.divmod(flat, width), self._starts, strict=True):
-            tile, within = np.divmod(v - self.tile, _EVERY * self.tile)
+            tile, within = np.divmod(v - self.tile, self._every * self.tile)
             on = (v >= self.tile) & (within < self.tile) & (tile < len(starts))
             places.append((tile * self.tile + within, on))
         (y, on_y), (x, on_x) = places
@@ -87,8 +93,12 @@ class Halves:
 
 def _block_rms(noise: Float64, both: NDArray[np.bool_], block: int) -> float:
     """Tiles are multiples of every block size, so no block straddles two of them."""
-    ny, nx = (n // block for n in noise.shape)
-    blocks = noise.reshape(ny, block, nx, block).mean(axis=(1, 3))
-    whole = both.reshape(ny, block, nx, block).all(axis=(1, 3))
-    values = blocks[whole]
+    if block == 1:
+        values = noise[both]
+    else:
+        size = (noise.shape[1] // block, noise.shape[0] // block)
+        blocks = cv2.resize(noise, size, interpolation=cv2.INTER_AREA)
+        lonely = cv2.resize((~both).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        values = blocks[lonely == 0]
+    values = values[:: max(1, values.size // _MOST_VALUES)]
     return block * clipped_rms((values - np.median(values)).astype(np.float32)) if values.size else math.nan
