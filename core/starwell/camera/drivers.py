@@ -21,8 +21,8 @@ _SIZE = (800, 1200)
 class SimulatedDriver:
     """The simulated camera. Its uid: what is other than usual, as in `speed=60,size=640x480,3=hang`.
 
-    speed: simulated seconds to a real one. size: WxH, px. colour: a Bayer mosaic. NUMBER=FAULT: what goes
-    wrong with this exposure, counted from 1.
+    speed: simulated seconds to a real one. size: WxH, px. seed: of the sky. colour: a Bayer mosaic.
+    NUMBER=FAULT: what goes wrong with this exposure, counted from 1.
     """
 
     name = SIMULATED
@@ -40,12 +40,14 @@ class SimulatedDriver:
 
     def connect(self, uid: str | None = None) -> Camera:
         """The camera with these options; PlanError for one that is not known."""
-        size, speed, bayer, faults = _SIZE, 1.0, None, dict[int, Fault]()
+        seed, size, speed, bayer, faults = self._seed, _SIZE, 1.0, None, dict[int, Fault]()
         for option in filter(None, (uid or "").split(",")):
             name, _, value = option.partition("=")
             try:
                 if name == "speed":
                     speed = _positive(value)
+                elif name == "seed":
+                    seed = int(value)
                 elif name == "size":
                     width, height = (int(part) for part in value.split("x"))
                     size = height, width
@@ -55,10 +57,10 @@ class SimulatedDriver:
                     faults[int(name)] = Fault(value)
             except ValueError:
                 raise PlanError(
-                    f"simulated:{option} is not understood: speed=60, size=640x480, colour and "
+                    f"simulated:{option} is not understood: speed=60, size=640x480, seed=2, colour and "
                     f"NUMBER=FAULT are, where FAULT is {', '.join(Fault)}."
                 ) from None
-        plan = demo_plan(size=size, seed=self._seed, bayer=bayer)
+        plan = demo_plan(size=size, seed=seed, bayer=bayer)
         return SimulatedCamera(plan, speed=speed, faults=faults)
 
 

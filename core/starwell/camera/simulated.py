@@ -102,7 +102,7 @@ class SimulatedCamera:
         plan = self.plan
         return CameraFacts(
             driver=NAME,
-            uid=f"{NAME}-{plan.seed}",
+            uid=f"seed={plan.seed}",
             name=plan.chip.name,
             width=plan.size[1],
             height=plan.size[0],

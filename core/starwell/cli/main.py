@@ -16,9 +16,12 @@ from starwell.errors import PlanError, StarwellError
 
 COMMANDS = {
     "demo": "a simulated night, shot, calibrated and stacked before your eyes",
+    "run": "take frames with a camera into tonight's folder, and stack them as they come",
     "stack": "stack subs that are on disk, exactly, and write FITS, TIFF or PNG",
     "master": "build a master bias, dark, flat or dark flat",
     "preview": "show a frame or a stack in the terminal",
+    "cameras": "what cameras are connected, and their controls",
+    "doctor": "what would spoil the night, and what to type to mend it",
     "status": "how the night of the running engine stands",
     "start": "begin a plan, or go on with what was paused",
     "pause": "expose nothing more after this frame, until `starwell start`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def cool(
 
 def _reachable(celsius: float) -> float:
     """A setpoint with some power to spare, in steps of 5."""
-    return 5.0 * -(-(celsius + 3) // 5)
+    return 5 * math.ceil((celsius + 3) / 5)
 
 
 def _advice(text: str) -> QualityAdvice:

@@ -70,6 +70,10 @@ class LiveStacks:
             self._draw()
             self._next_picture = self._now() + _PICTURE_EVERY_S
 
+    def finish(self) -> Iterator[Event]:
+        """The series is over."""
+        yield from self.stacks.finish()
+
     def save(self) -> Iterator[Event]:
         """Write every stack, with its maps, in place of older ones, and latest.png."""
         for stack in self.stacks.all:
