@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import StorageError
+from starwell.session.cleaning import Cleaner
 from starwell.session.intake import Intake, Reread, Unfit
 from starwell.session.members import Members
 from starwell.session.registration import Candidate, Registration, Unmatched, register
@@ -27,6 +28,14 @@ class Method:
     threads: int | None = None
 
 
+class SubLost(StorageError):
+    """A sub that was measured cannot be read again."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(why)
+        self.number = number
+
+
 class Builder:
     """Reads subs again, places them on a reference, and stacks them."""
 
@@ -34,14 +43,18 @@ class Builder:
         self.intake = intake
         self.members = members
         self.method = method
+        self.cleaner = Cleaner(intake)
         self._reread = reread
 
     def calibrated(self, number: int) -> Calibrated:
-        """A sub that was measured before, calibrated again; StorageError when it cannot be read any more."""
-        calibrated = self.intake.calibrate(self._reread(number))
+        """A sub that was measured before, calibrated again; SubLost when it cannot be read any more."""
+        try:
+            calibrated = self.intake.calibrate(self._reread(number))
+        except StorageError as error:
+            raise SubLost(number, str(error)) from error
         if isinstance(calibrated, Unfit):
-            raise StorageError(f"Sub {number} is not what it was: {calibrated.detail}.")
-        return calibrated
+            raise SubLost(number, f"Sub {number} is not what it was: {calibrated.detail}.")
+        return self.cleaner.clean(self.members[number], calibrated)
 
     def empty_stack(self, reference: Candidate) -> RunningStack:
         """A stack in the reference's geometry, without subs."""
@@ -70,12 +83,17 @@ class Builder:
 
     def begin(self, reference: Candidate, first: Sequence[int]) -> RunningStack:
         """A stack about the median of the subs in first, at most 7, with every stacked member in it."""
+        for member in self.members.by_number.values():
+            member.entry = None  # of the stack before: what was rejected by hand is judged anew when restored
         stack = self.empty_stack(reference)
         members = dict(self.members.stacked())
         chosen = [number for number in first if number in members]
+        if not members:
+            return stack
         if len(members) == 1:
             # Nothing to compare it with: its trails go when the stack is begun anew.
-            self.add(stack, chosen[0], self.calibrated(chosen[0]))
+            only = next(iter(members))
+            self.add(stack, only, self.calibrated(only))
             return stack
         entries = [new_entry(number, members[number].placed) for number in chosen]
         for added in start(stack, entries, self.calibrated):

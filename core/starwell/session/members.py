@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from starwell.frame import Facts
 from starwell.session.events import SubStacked
@@ -18,9 +19,11 @@ from starwell.stack.running import Added
 
 @dataclass(slots=True)
 class Member:
-    """One sub. figures are what was measured; entry is what the stack knows of it.
+    """One sub.
 
-    candidate, with its stars and sky, is dropped by `slim` once no better reference can come.
+    figures are what was measured; entry is what the stack knows of it; isolated (n, 2) the pixels that were
+    filled for want of a dark, None before they were looked for. candidate, with its stars and sky, is
+    dropped by `slim` once no better reference can come.
     """
 
     facts: Facts
@@ -28,6 +31,7 @@ class Member:
     figures: Mapping[str, Any] = field(default_factory=dict)
     placed: Registration | None = None
     entry: Entry | None = None
+    isolated: NDArray[np.int32] | None = None
     masked_fraction: float = 0.0
     trails: int = 0
     reason: str | None = None

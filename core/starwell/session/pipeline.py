@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from starwell.align.transform import Transform
 from starwell.calibration.calibrate import Calibrated
-from starwell.errors import PlanError
+from starwell.calibration.isolated import IsolatedPixels
+from starwell.errors import FileDamaged, PlanError
 from starwell.frame import Frame
 from starwell.measure.gain import SensorFindings
 from starwell.measure.quality import Gates, Reason
-from starwell.session.build import Builder, Method
+from starwell.session.build import Builder, Method, SubLost
 from starwell.session.events import Event, StackMeasured, StackStarted, SubRejected
 from starwell.session.intake import Intake, Reread, Unfit
 from starwell.session.members import Member, Members, centre_shift, stacked_event
@@ -41,13 +42,15 @@ _STRAYS = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PipelineState:
-    """A pipeline at rest between two subs."""
+    """A pipeline at rest between two subs; made_with: what would make it another stack."""
 
+    made_with: tuple[object, ...]
     members: Members
     reference: Candidate | None
     gates: Gates
     ring: Ring
     settled: bool
+    detector: IsolatedPixels | None
     expected: Transform | None
     findings: SensorFindings | None
 
@@ -105,11 +108,13 @@ class Pipeline:
     def state(self) -> PipelineState:
         """All that a checkpoint needs beside the stack's arrays; shares its parts with the pipeline."""
         return PipelineState(
+            made_with=self._made_with(),
             members=self.members,
             reference=self.reference,
             gates=self.gates,
             ring=self._ring,
             settled=self._settled,
+            detector=self._builder.cleaner.detector,
             expected=self._expected,
             findings=self.intake.findings,
         )
@@ -117,15 +122,27 @@ class Pipeline:
     def resume(self, state: PipelineState, arrays: Mapping[str, NDArray[Any]] | None) -> None:
         """Go on where a checkpoint was taken; arrays are the stack's, None before there was one.
 
-        Raises FileDamaged where the arrays do not fit.
+        Raises FileDamaged where the arrays do not fit, or other masters are in use now.
         """
+        if state.made_with != self._made_with():
+            raise FileDamaged("The checkpoint was made with other masters or settings. Stack the subs again.")
         self.intake.findings = state.findings
         self.members, self.reference, self.gates = state.members, state.reference, state.gates
         self._ring, self._settled, self._expected = state.ring, state.settled, state.expected
-        self._builder.members = state.members
+        self._builder.members, self._builder.cleaner.detector = state.members, state.detector
         if arrays is not None and state.reference is not None:
             self.stack = self._builder.empty_stack(state.reference)
             self.stack.resume(arrays)
+
+    def close(self) -> None:
+        """End the stack's threads; the pipeline is of no use any more."""
+        if self.stack is not None:
+            self.stack.close()
+            self.stack = None
+
+    def _made_with(self) -> tuple[object, ...]:
+        method, masters = self._builder.method, self.intake.masters
+        return (*sorted(masters.hashes.items()), method.kernel, method.reject, self.intake.planes)
 
     def noise(self) -> StackMeasured | None:
         """The noise reached so far."""
@@ -210,9 +227,10 @@ class Pipeline:
         elif self._ring.complete and not was_complete and self._settled:
             yield from self._begin("enough dither positions to tell hot pixels from stars")
         else:
-            self._builder.add(self.stack, number, calibrated)
+            self._builder.add(self.stack, number, self._builder.cleaner.clean(member, calibrated))
         if not member.stacked:
-            yield self._kept_out(number, Reason.NO_MATCH, "it does not match the better reference")
+            if not member.unreadable:
+                yield self._kept_out(number, Reason.NO_MATCH, "it does not match the better reference")
             return
         yield stacked_event(self.members, number)
         if self._settled and self._ring.complete:
@@ -220,14 +238,19 @@ class Pipeline:
         yield from self._noise_event()
 
     def _begin(self, why: str) -> Iterator[Event]:
-        """Build the stack anew from all its members, about the best reference known."""
+        """Build the stack anew from all its members, about the best reference known.
+
+        Members that cannot be read any more are left out.
+        """
         chosen = self._choose_reference()
-        if self.stack is not None:
-            self.stack.close()
-            self.stack = None
-        stacked = [number for number, _ in self.members.stacked()]
-        first = self._ring.members if self._ring.complete else stacked[:RING]
-        self.stack = self._builder.begin(chosen, first)
+        self.close()
+        while self.stack is None:
+            stacked = [number for number, _ in self.members.stacked()]
+            first = self._ring.members if self._ring.complete else stacked[:RING]
+            try:
+                self.stack = self._builder.begin(chosen, first)
+            except SubLost as lost:
+                yield self._lost(lost)
         source = chosen.facts.source
         yield StackStarted(reference=chosen.number, file=source.name if source else None, why=why)
 
@@ -276,6 +299,12 @@ class Pipeline:
         yield from self._begin("the first subs showed another field")
         for number, _ in self.members.stacked():
             yield stacked_event(self.members, number)
+
+    def _lost(self, lost: SubLost) -> SubRejected:
+        member = self.members[lost.number]
+        member.unreadable, member.reason = True, str(lost)
+        self._ring.withdraw(lost.number)
+        return SubRejected(number=lost.number, reason="unreadable", detail=str(lost))
 
     def _known(self, number: int) -> Member:
         if number not in self.members:
