@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from starwell.camera.protocol import Camera, Control, Telemetry
 
+_LONGEST_TICK_S = 20.0  # after a gap in the telemetry the setpoint does not jump to where it might be
 _SETTLED_C = 0.5
 _SETTLED_S = 60.0
 _FULL_PERCENT = 99.0
@@ -62,11 +63,12 @@ class CoolerRamp:
 
     def tick(self, now: Telemetry, at_s: float) -> Cooling:
         """Move the setpoint by what the time passed allows, and say how things stand."""
-        passed_s = 0.0 if self._last is None else max(0.0, at_s - self._last)
+        passed_s = 0.0 if self._last is None else min(max(0.0, at_s - self._last), _LONGEST_TICK_S)
         self._last = at_s
-        if now.sensor_celsius is None or (self._aim is None and not self._warming):
-            if not self._warming and self._aim is None:
-                self.state = Cooling.SETTLING if now.cooler_on else Cooling.OFF
+        if now.sensor_celsius is None:
+            return self.state
+        if self._aim is None and not self._warming:
+            self.state = Cooling.SETTLING if now.cooler_on else Cooling.OFF
             return self.state
         self._watch(now, now.sensor_celsius, at_s)
         if self._warming:
