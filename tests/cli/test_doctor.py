@@ -17,6 +17,7 @@ from starwell.cli import checks, doctor
 from starwell.cli.checks import Mark
 from starwell.cli.machine import Machine, answer, clock_is_synchronised, writing_mb_s
 from starwell.frame import Bayer
+from starwell.terminal.ask import Answer
 
 CAMERA = CameraFacts("zwo", "0123", "ZWO ASI6200MM", 9576, 6388)
 
@@ -186,6 +187,11 @@ def test_the_terminal_is_told_from_its_environment(machine: Machine, env: dict[s
     assert checks.terminal(replace(machine, env=env)).mark is mark
 
 
+def test_a_terminal_that_was_asked_is_quoted(machine: Machine) -> None:
+    told = checks.terminal(machine, Answer(sixel=True, cell_px=(17, 8), seconds=0.012))
+    assert "sixels yes, answered in 12 ms" in told.text
+
+
 def test_this_machine_can_be_asked(tmp_path: Path) -> None:
     assert writing_mb_s(tmp_path) > 0
     assert list(tmp_path.iterdir()) == []
@@ -201,7 +207,7 @@ def no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def asked(**options: object) -> argparse.Namespace:
-    return argparse.Namespace(**{"camera": None, "data": None} | options)
+    return argparse.Namespace(**{"camera": None, "data": None, "ask_terminal": False} | options)
 
 
 @pytest.mark.usefixtures("no_library")

@@ -11,6 +11,7 @@ from pathlib import Path
 from starwell.camera.protocol import Availability, CameraFacts
 from starwell.cli.machine import Machine
 from starwell.terminal import probe
+from starwell.terminal.ask import Answer
 from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import Mode
 
@@ -123,13 +124,15 @@ def pi_power(machine: Machine) -> Finding | None:
     )
 
 
-def terminal(machine: Machine) -> Finding:
-    """What the screen is drawn with, by the environment alone: asking a terminal eats keystrokes."""
+def terminal(machine: Machine, asked: Answer | None = None) -> Finding:
+    """What the screen is drawn with, by the environment, and what the terminal said where it was asked."""
     depth, mode = probe.colour_depth(machine.env), probe.mode(machine.env)
     name = machine.env.get("TERM", "none")
     text = f"TERM={name}: {depth.value} colours, {mode.value} pictures"
     if machine.env.get("TMUX"):
         text += ", inside tmux"
+    if asked is not None:
+        text += f"; sixels {'yes' if asked.sixel else 'no'}, answered in {1000 * asked.seconds:.0f} ms"
     if depth in (ColourDepth.SIXTEEN, ColourDepth.MONO):
         return Finding("terminal", Mark.NOTE, text, "export TERM=xterm-256color   # where it can do that")
     if mode is Mode.ASCII:

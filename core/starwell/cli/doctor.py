@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from starwell.cli import checks
 from starwell.cli.checks import Finding, Mark
 from starwell.cli.machine import Machine
 from starwell.errors import StarwellError
+from starwell.terminal.ask import Answer, ask
 
 _SIGNS = {Mark.GOOD: "[green]good[/]", Mark.BAD: "[red]bad [/]", Mark.NOTE: "[yellow]note[/]"}
 
@@ -26,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--camera", metavar="CAMERA", help="the camera of the night (default: the rig's)")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="where the nights go (default: as configured)"
+    )
+    parser.add_argument(
+        "--ask-terminal", action="store_true", help="ask it for sixels; press no key meanwhile"
     )
 
 
@@ -67,7 +72,14 @@ def findings(arguments: argparse.Namespace, machine: Machine) -> Iterator[Findin
     data = arguments.data or (Path(settings.data).expanduser() if settings.data else home.data)
     yield from checks.disk(machine, data, camera)
     yield checks.clock(machine)
-    yield checks.terminal(machine)
+    yield checks.terminal(machine, _asked() if arguments.ask_terminal else None)
+
+
+def _asked() -> Answer | None:
+    """What the terminal says; None where there is none or it says nothing."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    return ask(sys.stdin.fileno(), sys.stdout.fileno())
 
 
 def _as_wanted(finding: Finding, wanted: bool) -> Finding:
