@@ -172,11 +172,13 @@ class Pipeline:
             raise PlanError(f"Sub {number} was not rejected by hand ({member.reason or 'it is stacked'}).")
         if member.placed is None:
             raise PlanError(f"Sub {number} does not match the present reference: it cannot be stacked.")
+        if self.stack is not None:
+            calibrated = self._builder.calibrated(number)
+            if member.entry is not None:
+                member.entry = self.stack.restore(calibrated, member.entry)
+            else:
+                self._builder.add(self.stack, number, calibrated)
         member.reason = None
-        if self.stack is not None and member.entry is not None:
-            member.entry = self.stack.restore(self._builder.calibrated(number), member.entry)
-        elif self.stack is not None:
-            self._builder.add(self.stack, number, self._builder.calibrated(number))
         yield stacked_event(self.members, number)
         yield from self._noise_event()
 
