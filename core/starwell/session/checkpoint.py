@@ -1,16 +1,20 @@
-"""A running stack on disk, to go on from: arrays as they are, and the pipeline's memory beside them.
+"""All running stacks of a night on disk, to go on from: arrays as they are, and the pipelines' memory.
 
-A checkpoint only saves time: the subs themselves are the truth, and a checkpoint that is missing, torn or of
-another version is passed by. It is written to a new folder, which then becomes the current one by a rename.
+A checkpoint only saves time: the subs themselves are the truth, and a checkpoint that is missing, torn, of
+another version or made with other masters is passed by. It is written to a new folder, which then becomes
+the current one by a rename; arrays that did not change since are linked, not written again.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import io
 import os
 import pickle
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,12 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell import __version__
-from starwell.errors import FileDamaged
-from starwell.files.atomic import writing
-from starwell.session.pipeline import Pipeline, PipelineState
+from starwell.errors import FileDamaged, MasterError, StorageError
+from starwell.files.atomic import sync_folder, writing
+from starwell.session.stacks import Stack, Stacks, StacksState
+from starwell.stack.ring import Ring
 
 _STATE = "state"
-_FORMAT = (1, __version__)
+_FORMAT = (2, __version__)
 _TRUSTED = {
     "numpy": {"ndarray", "dtype"},
     "numpy._core.multiarray": {"_reconstruct", "scalar"},
@@ -35,56 +40,107 @@ _TRUSTED = {
     "collections": {"deque", "OrderedDict"},
     "builtins": {"set", "frozenset"},
 }
-"""What may be called beside starwell's own classes: a checkpoint from elsewhere must not run code."""
+"""What may be called beside starwell's own values: a checkpoint from elsewhere must not run code."""
+
+_TORN = (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError, LookupError, MemoryError)
+"""What unpickling and np.load raise for bytes that are not theirs."""
 
 
-def save(folder: Path, pipeline: Pipeline) -> None:
-    """Write the pipeline's stack and memory; the previous checkpoint stays until this one is whole.
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How much of a night is in the stacks: which subs, and how many of the journal's commands."""
 
-    Raises DiskFull or StorageError, and then leaves the previous one in place.
-    """
-    fresh, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-    with writing(folder):
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        try:
-            arrays = pipeline.stack.state() if pipeline.stack is not None else {}
-            for name, array in arrays.items():
-                _write(fresh / f"{name}.npy", array)
-            _write_bytes(fresh / _STATE, _pickled((_FORMAT, tuple(arrays), pipeline.state())))
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+    fed: frozenset[int] = frozenset()
+    commands: int = 0
 
 
-def load(folder: Path, pipeline: Pipeline) -> bool:
-    """Take up the checkpoint; False where there is none that can be used: feed all subs again then."""
-    for place in (folder, folder.with_name(f".{folder.name}.old")):
-        read = _read(place)
-        if read is not None:
-            state, arrays = read
+class Checkpoint:
+    """The checkpoint of a night, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._old = folder.with_name(f".{folder.name}.old")
+        self._fresh = folder.with_name(f".{folder.name}.new")
+        self._written: dict[str, int] = {}
+
+    def save(self, stacks: Stacks, position: Position) -> None:
+        """Write the stacks; the previous checkpoint stays until this one is whole.
+
+        Raises DiskFull or StorageError, and then leaves the previous one in place.
+        """
+        with writing(self.folder):
+            shutil.rmtree(self._fresh, ignore_errors=True)
+            self._fresh.mkdir(parents=True)
             try:
-                pipeline.resume(state, arrays)
-            except FileDamaged:
+                names = {stack.label: self._write_stack(stack) for stack in stacks.all}
+                _write_bytes(self._fresh / _STATE, _pickled((_FORMAT, position, names, stacks.state())))
+                sync_folder(self._fresh)
+            except BaseException:
+                shutil.rmtree(self._fresh, ignore_errors=True)
+                raise
+            self._replace()
+        self._written = {stack.label: stack.changes for stack in stacks.all}
+
+    def load(self, stacks: Stacks) -> Position | None:
+        """Take up the checkpoint; None where there is none that can be used: feed all subs again then."""
+        self._written = {}
+        for place in (self.folder, self._old):
+            try:
+                position, names, state = _read(place / _STATE)
+
+                def arrays_of(
+                    label: str, place: Path = place, names: Mapping[str, tuple[str, ...]] = names
+                ) -> Mapping[str, NDArray[Any]] | None:
+                    return {n: _array(place / label / f"{n}.npy") for n in names[label]} or None
+
+                stacks.resume(state, arrays_of)
+            except (*_TORN, pickle.UnpicklingError, FileDamaged, MasterError, StorageError):
                 continue
-            return True
-    return False
-
-
-def _read(folder: Path) -> tuple[PipelineState, Mapping[str, NDArray[Any]] | None] | None:
-    try:
-        written, names, state = _Reader(io.BytesIO((folder / _STATE).read_bytes())).load()
-        if written != _FORMAT or not isinstance(state, PipelineState):
-            return None
-        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names}
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError, pickle.UnpicklingError):
+            return position
         return None
-    return state, arrays or None
+
+    def _write_stack(self, stack: Stack) -> tuple[str, ...]:
+        """The arrays of one stack, into a folder of its name; their names."""
+        arrays = stack.pipeline.stack.state() if stack.pipeline.stack is not None else {}
+        folder = self._fresh / stack.label
+        folder.mkdir()
+        unchanged = self._written.get(stack.label) == stack.changes
+        for name, array in arrays.items():
+            path = folder / f"{name}.npy"
+            if not (unchanged and _linked(self.folder / stack.label / path.name, path)):
+                _write(path, array)
+        sync_folder(folder)
+        return tuple(arrays)
+
+    def _replace(self) -> None:
+        shutil.rmtree(self._old, ignore_errors=True)
+        if self.folder.exists():
+            self.folder.rename(self._old)
+        self._fresh.rename(self.folder)
+        sync_folder(self.folder.parent)
+        shutil.rmtree(self._old, ignore_errors=True)
+
+
+def _read(path: Path) -> tuple[Position, Mapping[str, tuple[str, ...]], StacksState]:
+    """FileDamaged for a checkpoint of another version."""
+    written, position, names, state = _Reader(io.BytesIO(path.read_bytes())).load()
+    if written != _FORMAT or not isinstance(state, StacksState) or not isinstance(position, Position):
+        raise FileDamaged(f"{path} was written by another version of starwell.")
+    return position, names, state
+
+
+def _array(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    return array
+
+
+def _linked(there: Path, here: Path) -> bool:
+    """Whether the file could be had without writing it again: not every file system can."""
+    try:
+        os.link(there, here)
+    except OSError:
+        return False
+    return True
 
 
 def _write(path: Path, array: NDArray[Any]) -> None:
@@ -117,11 +173,19 @@ class _Writer(pickle.Pickler):
 
 
 class _Reader(pickle.Unpickler):
+    """Makes values and nothing else: no class of starwell that opens a file or starts a thread."""
+
     def find_class(self, module: str, name: str) -> Any:
         if name in _TRUSTED.get(module, ()):
             return super().find_class(module, name)
         if module.startswith("starwell."):
             found = super().find_class(module, name)
-            if isinstance(found, type) or found is _header:
+            if found is _header or _is_value(found):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint")
+
+
+def _is_value(found: object) -> bool:
+    if not isinstance(found, type) or not found.__module__.startswith("starwell."):
+        return False
+    return dataclasses.is_dataclass(found) or issubclass(found, enum.Enum | tuple) or found is Ring

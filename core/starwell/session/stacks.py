@@ -7,20 +7,26 @@ never do. That is announced, and `merge` undoes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
-from starwell.errors import PlanError
+from starwell.errors import PlanError, StorageError
 from starwell.frame import Facts, Frame
 from starwell.measure.quality import Reason
 from starwell.session.events import Event, QualityAdvice, SubRejected, SubStacked
 from starwell.session.intake import Reread
-from starwell.session.pipeline import Pipeline
+from starwell.session.night_files import safe
+from starwell.session.pipeline import Pipeline, PipelineState
 from starwell.session.registration import Candidate, Registration, register
 
 _IN_A_ROW = 3
+_LONGEST_LABEL = 48
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +55,45 @@ class Combination:
     def label(self) -> str:
         """TARGET_FILTER_EXPs as files are named; what is not known is left out."""
         parts = [self.target, self.filter, f"{self.seconds:g}s" if self.seconds is not None else None]
-        return "_".join(part.replace("/", "-").replace(" ", "_") for part in parts if part) or "stack"
+        named = "_".join(name for part in parts if (name := safe(part)))
+        # The end tells stacks of one target apart.
+        return named.encode()[-_LONGEST_LABEL:].decode(errors="ignore").strip("._-") or "stack"
 
 
 @dataclass(slots=True)
 class Stack:
-    """One of the stacks: its pipeline, its name, and how many subs in a row it had no place for."""
+    """One of the stacks: its pipeline, its name, and how many subs in a row it had no place for.
+
+    first: what its pipeline was made for. changes: goes up whenever the pipeline may have changed.
+    """
 
     label: str
     combination: Combination
+    first: Facts
     pipeline: Pipeline
     lost: list[int] = field(default_factory=list)
+    changes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """A stack at rest, without its arrays."""
+
+    label: str
+    combination: Combination
+    first: Facts
+    pipeline: PipelineState
+    lost: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StacksState:
+    """All stacks at rest: where each sub went, and where the next of a combination goes, by label."""
+
+    stacks: tuple[StackState, ...]
+    current: tuple[tuple[Combination, str], ...]
+    of_number: tuple[tuple[int, str], ...]
+    whole: tuple[Combination, ...]
 
 
 class Stacks:
@@ -78,8 +112,11 @@ class Stacks:
         """The stack the last sub went to."""
         return next(reversed(self._of_number.values()), None) if self._of_number else None
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._of_number
+
     def feed(self, frame: Frame) -> Iterator[Event]:
-        """Take a sub to its stack."""
+        """Take a sub to its stack; MasterError when the masters at hand do not fit it."""
         combination = Combination.of(frame.facts)
         stack = self._current.get(combination) or self._new(combination, frame.facts)
         yield from self._feed(stack, frame)
@@ -89,18 +126,21 @@ class Stacks:
     def finish(self) -> Iterator[Event]:
         """The series is over, for every stack."""
         for stack in self.all:
+            stack.changes += 1
             for event in stack.pipeline.finish():
                 yield _named(event, stack)
 
     def reject(self, number: int) -> Iterator[Event]:
         """Take a sub out by hand; PlanError where there is none."""
         stack = self.of(number)
+        stack.changes += 1
         for event in stack.pipeline.reject(number):
             yield _named(event, stack)
 
     def restore(self, number: int) -> Iterator[Event]:
         """Put it back; PlanError where it was not rejected by hand."""
         stack = self.of(number)
+        stack.changes += 1
         for event in stack.pipeline.restore(number):
             yield _named(event, stack)
 
@@ -115,11 +155,8 @@ class Stacks:
         self._current[split.combination] = before
         self.all.remove(split)
         numbers = [n for n, stack in self._of_number.items() if stack is split]
-        if split.pipeline.stack is not None:
-            split.pipeline.stack.close()
-        for number in numbers:
-            before.pipeline.forget(number)
-            yield from self._feed(before, self._reread(number))
+        split.pipeline.close()
+        yield from self._feed_again(before, numbers)
         yield QualityAdvice(
             subject="stack",
             advice=f"{split.label} was given up: its {len(numbers)} subs went back to {before.label}.",
@@ -132,26 +169,61 @@ class Stacks:
             raise PlanError(f"There is no sub {number} in any stack of this night.")
         return self._of_number[number]
 
-    def adopt(self, stack: Stack, numbers: Iterator[int]) -> None:
-        """Take over a stack that a checkpoint brought back, with the subs it knows."""
-        self.all.append(stack)
-        self._current[stack.combination] = stack
-        for number in numbers:
-            self._of_number[number] = stack
+    def state(self) -> StacksState:
+        """All that a checkpoint needs beside the stacks' arrays; shares its parts with the pipelines."""
+        return StacksState(
+            tuple(
+                StackState(s.label, s.combination, s.first, s.pipeline.state(), tuple(s.lost))
+                for s in self.all
+            ),
+            tuple((combination, stack.label) for combination, stack in self._current.items()),
+            tuple((number, stack.label) for number, stack in self._of_number.items()),
+            tuple(self._whole),
+        )
+
+    def resume(self, state: StacksState, arrays_of: Callable[[str], Arrays | None]) -> None:
+        """Go on where a checkpoint was taken; arrays_of gives the arrays of the stack of a label.
+
+        Raises FileDamaged where they do not fit, or other masters are in use now; all stacks are empty then.
+        """
+        self.close()
+        try:
+            for kept in state.stacks:
+                stack = Stack(
+                    kept.label, kept.combination, kept.first, self._make(kept.first), list(kept.lost)
+                )
+                self.all.append(stack)
+                stack.pipeline.resume(kept.pipeline, arrays_of(kept.label))
+        except BaseException:
+            self.close()
+            raise
+        known = {stack.label: stack for stack in self.all}
+        self._current = {combination: known[label] for combination, label in state.current}
+        self._of_number = {number: known[label] for number, label in state.of_number}
+        self._whole = set(state.whole)
+
+    def close(self) -> None:
+        """Let all stacks go."""
+        for stack in self.all:
+            stack.pipeline.close()
+        self.all.clear()
+        self._current, self._of_number, self._whole = {}, {}, set()
 
     def _new(self, combination: Combination, facts: Facts) -> Stack:
+        pipeline = self._make(facts)
         taken = {stack.label for stack in self.all}
         label, count = combination.label, 1
         while label in taken:
             count += 1
             label = f"{combination.label}-{count}"
-        stack = Stack(label, combination, self._make(facts))
+        stack = Stack(label, combination, facts, pipeline)
         self.all.append(stack)
         self._current[combination] = stack
         return stack
 
     def _feed(self, stack: Stack, frame: Frame) -> Iterator[Event]:
         number = frame.facts.number
+        stack.changes += 1
         self._of_number.pop(number, None)
         self._of_number[number] = stack
         for event in stack.pipeline.feed(frame):
@@ -163,6 +235,18 @@ class Stacks:
                 else:
                     stack.lost.clear()
             yield _named(event, stack)
+
+    def _feed_again(self, stack: Stack, numbers: Iterable[int]) -> Iterator[Event]:
+        """Take subs to a stack that was not theirs; those that cannot be read any more are left out."""
+        for number in numbers:
+            stack.pipeline.forget(number)
+            try:
+                frame = self._reread(number)
+            except StorageError as error:
+                yield SubRejected(number=number, reason="unreadable", detail=str(error), stack=stack.label)
+                del self._of_number[number]
+                continue
+            yield from self._feed(stack, frame)
 
     def _perhaps_another_field(self, stack: Stack) -> Iterator[Event]:
         """Three in a row without a place: do they belong to an earlier field, or to a new one?"""
@@ -183,9 +267,10 @@ class Stacks:
                 stack=home.label,
             )
         self._current[stack.combination] = home
+        stack.changes += 1
         for number in numbers:
             stack.pipeline.forget(number)
-            yield from self._feed(home, self._reread(number))
+        yield from self._feed_again(home, numbers)
 
     def _before(self, stack: Stack) -> Stack | None:
         """The first stack of the same combination, when this is not it."""
