@@ -1,0 +1,284 @@
+"""The pipeline side of an engine: one thread that owns all stacks, and takes subs and commands in order.
+
+What the stacks are in the end depends on the subs and on the commands between them, never on the time: the
+journal holds both, and `resume` gives them to the stacks again as they were given.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import msgspec
+
+from starwell.errors import MasterError, PlanError, StarwellError, StorageError
+from starwell.frame import Facts, Frame
+from starwell.measure.quality import Reason
+from starwell.picture.stretch import Stretch
+from starwell.session.checkpoint import Checkpoint, Position
+from starwell.session.events import Event, QualityAdvice, SubRejected
+from starwell.session.journal import (
+    AnyStackCommand,
+    Journal,
+    MergedByHand,
+    RejectedByHand,
+    RestoredByHand,
+    SeriesEnded,
+)
+from starwell.session.night_files import Night
+from starwell.session.pipeline import Pipeline
+from starwell.session.resume import Tally, commands_of, take_up, tally_of, what_is_known
+from starwell.session.saved_frames import SavedFrames
+from starwell.session.shown import Shown
+from starwell.session.stacks import Stacks
+from starwell.session.turns import Chore, Turns, Work
+
+_LATEST_EVERY_S = 20.0
+
+
+class Stacking:
+    """Stacks the lights of a night.
+
+    make: builds a pipeline from the facts of its first sub; its reread may be a SavedFrames of the same night
+    and journal. publish: is told every event, from this thread or from the caller of `resume`; it must not
+    wait. memory_frames: frames held at most until it is their turn; all others are read from disk again.
+
+    put, reject, restore, merge, finish, save, checkpoint and set_stretch come from any thread and return at
+    once; what became of them is told by events.
+    """
+
+    def __init__(
+        self,
+        night: Night,
+        journal: Journal,
+        make: Callable[[Facts], Pipeline],
+        publish: Callable[[Event], None],
+        *,
+        memory_frames: int = 2,
+        preview_px: tuple[int, int] = (360, 640),
+        preview_every_s: float = 2.0,
+        checkpoint_every_s: float = 600.0,
+        save_every_s: float = 600.0,
+    ) -> None:
+        self.tally = Tally()
+        self._journal = journal
+        self._publish = publish
+        self._frames = SavedFrames(night, journal)
+        self._stacks = Stacks(make, self._frames)
+        self._checkpoint = Checkpoint(night.folder / "checkpoint")
+        self._shown = Shown(night, publish, preview_px)
+        self._pictures = Chore(preview_every_s, self._shown.publish_stack, at_once=True)
+        self._chores = (
+            self._pictures,
+            Chore(_LATEST_EVERY_S, self._shown.write_latest, at_once=True),
+            Chore(save_every_s, partial(self._shown.save, self._stacks)),
+            Chore(checkpoint_every_s, self._save_checkpoint),
+        )
+        self._turns = Turns(self._feed, self._carry_out_again, self._chores, memory_frames)
+        self._fed: set[int] = set()
+        self._unfit: set[int] = set()
+        self._commands = 0
+        self._ended: Position | None = None
+        self._finish_at_end = False
+        self._thread: threading.Thread | None = None
+
+    def resume(self) -> int:
+        """Take up the night where its journal and checkpoint leave it; before `start`.
+
+        What the checkpoint holds is told as events now; the subs and commands after it are queued. Lights
+        whose journal line was not written any more are adopted. Returns how many subs the night has so far.
+        Raises DiskFull when an adopted light cannot be entered into the journal.
+        """
+        self._frames.adopt()
+        gone = self._frames.gone()
+        if gone:
+            these = "is one sub" if len(gone) == 1 else f"are {len(gone)} subs"
+            advice = (
+                f"There {these} of this night whose file is gone, the first is {gone[0]}. What a checkpoint "
+                "holds of them stays in the stack, but can't be rejected or restored."
+            )
+            self._publish(QualityAdvice(subject="files", advice=advice, serious=True))
+        self._take_up(self._journal.lights)
+        for event in what_is_known(self._stacks):
+            self._publish(event)
+        return len(self._journal.lights)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread = threading.Thread(target=self._work, name="stacking", daemon=True)
+        self._thread.start()
+
+    def close(self, *, finish: bool) -> None:
+        """End the thread and let the stacks go; returns when all is on disk.
+
+        finish: stack all subs that wait, end the series and save; else only the sub at hand is finished, and
+        `resume` will go on with the others. A checkpoint is written in both cases.
+        """
+        self._finish_at_end = finish
+        self._turns.close(hurry=not finish)
+        if self._thread is not None:
+            self._thread.join()
+        self._stacks.close()
+
+    def put(self, number: int, frame: Frame | None = None) -> None:
+        """Queue a light that is on disk and in the journal; PlanError for a number that does not rise."""
+        self._turns.put(number, frame)
+
+    def reject(self, number: int) -> None:
+        """Take a sub out by hand."""
+        self._turns.ask(partial(self._by_hand, RejectedByHand(number=number)))
+
+    def restore(self, number: int) -> None:
+        """Put a sub back."""
+        self._turns.ask(partial(self._by_hand, RestoredByHand(number=number)))
+
+    def merge(self) -> None:
+        """Undo the newest split of a stack."""
+        self._turns.ask(partial(self._by_hand, MergedByHand()))
+
+    def finish(self) -> None:
+        """End the series and save, once the subs that wait are stacked; more may come all the same."""
+        self._turns.ask_at_last(self._end_series)
+
+    def save(self) -> None:
+        """Write every stack and latest.png now."""
+        self._turns.ask(partial(self._shown.save, self._stacks, again=True))
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint now, at a pause."""
+        self._turns.ask(self._save_checkpoint)
+
+    def set_stretch(self, name: str) -> None:
+        """Stretch the pictures by this name from now on; PlanError for an unknown one."""
+        if name not in tuple(Stretch):
+            raise PlanError(f"There is no stretch called {name!r}; choose one of {', '.join(Stretch)}.")
+        self._turns.ask(partial(self._shown.set_stretch, Stretch(name)))
+
+    @property
+    def backlog(self) -> int:
+        """Subs that wait or are being stacked."""
+        return self._turns.backlog
+
+    @property
+    def held(self) -> int:
+        """Frames in memory that wait."""
+        return self._turns.held
+
+    def drained(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is left to do; whether that came about in time."""
+        return self._turns.drained(timeout)
+
+    def _work(self) -> None:
+        """The thread; only `close` ends it."""
+        while (work := self._turns.next()) is not None:
+            self._guarded(work)
+        self._guarded(self._end_series if self._finish_at_end else self._save_checkpoint)
+
+    def _guarded(self, work: Work) -> None:
+        """What goes wrong is told, and the night goes on."""
+        try:
+            work()
+        except StorageError as error:
+            self._publish(QualityAdvice(subject="disk", advice=str(error), serious=True))
+        except StarwellError as error:
+            self._publish(QualityAdvice(subject="command", advice=str(error)))
+        except Exception as error:  # noqa: BLE001 - a fault in one task must not end the night
+            self._publish(QualityAdvice(subject="fault", advice=_fault(error), serious=True))
+
+    def _feed(self, number: int, frame: Frame | None) -> None:
+        if number not in self._unfit and not self._is_taken(number, frame):
+            return
+        self._fed.add(number)
+        self._note_change()
+
+    def _is_taken(self, number: int, frame: Frame | None) -> bool:
+        """Give a sub to the stacks; False where it broke one, and all are stacked again without it."""
+        try:
+            seen = self._frames.seen(number, frame)
+            for event in self._stacks.feed(seen):
+                self._publish(event)
+        except StorageError as error:
+            self._keep_out(number, "unreadable", str(error))
+        except MasterError as error:
+            self._keep_out(number, Reason.MASTERS_DO_NOT_FIT, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one sub, the next may be fine
+            self._keep_out(number, "fault", _fault(error))
+            if number in self._stacks:
+                self._take_up({*self._fed, number})
+                return False
+        else:
+            if self._pictures.left_s == 0:
+                self._guarded(partial(self._shown.publish_sub, seen))
+        return True
+
+    def _keep_out(self, number: int, reason: str, detail: str) -> None:
+        self._unfit.add(number)
+        self._publish(SubRejected(number=number, reason=reason, detail=detail))
+
+    def _take_up(self, numbers: Iterable[int]) -> None:
+        """The stacks as the checkpoint has them; of these subs, and of the commands, those it lacks wait."""
+        position = take_up(self._checkpoint, self._stacks, self._journal)
+        self._fed, self._commands = set(position.fed), position.commands
+        commands = commands_of(self._journal.records)[position.commands :]
+        self._turns.begin_again([n for n in numbers if n not in self._fed], commands)
+        self._note_change()
+
+    def _by_hand(self, command: AnyStackCommand) -> None:
+        """Carry out, write down, tell: what is told is sure to be done again after a crash."""
+        try:
+            told = list(self._carried_out(command))
+        except StarwellError:
+            raise
+        except Exception:
+            self._take_up(self._fed)  # nobody knows what is in the stacks now
+            raise
+        try:
+            self._journal.append(msgspec.structs.replace(command, after=max(self._fed, default=0)))
+            self._commands += 1
+        finally:
+            for event in told:
+                self._publish(event)
+            self._note_change()
+
+    def _carry_out_again(self, command: AnyStackCommand) -> None:
+        self._commands += 1
+        for event in self._carried_out(command):
+            self._publish(event)
+        self._note_change()
+
+    def _carried_out(self, command: AnyStackCommand) -> Iterator[Event]:
+        match command:
+            case RejectedByHand(number=number):
+                return self._stacks.reject(number)
+            case RestoredByHand(number=number):
+                return self._stacks.restore(number)
+            case MergedByHand():
+                return self._stacks.merge()
+            case _:
+                return self._stacks.finish()
+
+    def _note_change(self) -> None:
+        self.tally = tally_of(self._stacks, len(self._fed))
+        self._shown.look_at(self._stacks.latest)
+        for chore in self._chores:
+            chore.wanted = True
+
+    def _position(self) -> Position:
+        return Position(frozenset(self._fed), self._commands)
+
+    def _save_checkpoint(self) -> None:
+        self._checkpoint.save(self._stacks, self._position())
+
+    def _end_series(self) -> None:
+        if self._fed and self._ended != self._position():
+            self._guarded(partial(self._by_hand, SeriesEnded()))
+            self._ended = self._position()
+        self._shown.publish_stack()
+        self._guarded(partial(self._shown.save, self._stacks, again=True))
+        self._save_checkpoint()
+
+
+def _fault(error: Exception) -> str:
+    """An error nobody foresaw, in words to be reported."""
+    return f"{type(error).__name__}: {error}. This is a fault of starwell; please report it."
