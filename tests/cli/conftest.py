@@ -59,7 +59,7 @@ class Lights:
         dark = (chip.offset_adu + charge / chip.egain).astype(np.float32)
         flat = self.sky.flat_field.copy()
         facts = self.sky.flat(0).facts
-        unit_mean(flat, facts)
+        flat = unit_mean(flat, facts)
         folder.mkdir(exist_ok=True)
         write(
             Master(Kind.DARK, dark, self.sky.dark(0).facts, 500.0, 100, learnt=learnt), folder / "dark.fits"
