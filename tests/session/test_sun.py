@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from starwell.session.sun import (
     Twilight,
+    airmass,
     altitude_deg,
     dawn,
     dusk,
@@ -119,6 +120,12 @@ def test_sirius_culminates_at_midnight_on_new_year():
 def test_a_target_at_the_zenith_culminates_at_the_latitude_of_its_declination():
     found = transit(at(2026, 4, 1, 20), *M51, 11.6)
     assert altitude_deg(found, *M51, 47.05, 11.6) == pytest.approx(90.0, abs=0.2)
+
+
+@pytest.mark.parametrize(("altitude", "crossed"), [(90, 1.0), (60, 1.154), (30, 1.994), (10, 5.6), (0, 38)])
+def test_the_air_that_light_crosses_is_kasten_and_young_s(altitude: float, crossed: float):
+    assert airmass(altitude) == pytest.approx(crossed, rel=0.01)
+    assert airmass(-0.1) is None
 
 
 @given(st.floats(0, 359.9), st.floats(-80, 80), st.floats(-180, 180), st.integers(0, 20 * 365 * 24))

@@ -69,6 +69,13 @@ def altitude_deg(
     return _altitude_deg(_sidereal_deg(when, longitude_deg) - ra_now, dec_now, latitude_deg)
 
 
+def airmass(altitude: float) -> float | None:
+    """How much air light crosses at an altitude in degrees (Kasten and Young 1989); None below the horizon."""
+    if altitude < 0:
+        return None
+    return 1 / (math.sin(math.radians(altitude)) + 0.50572 * (altitude + 6.07995) ** -1.6364)
+
+
 def transit(after: datetime, ra_deg: float, dec_deg: float, longitude_deg: float) -> datetime:
     """When a J2000 position next crosses the meridian, UTC."""
     behind_deg = -hour_angle_deg(after, ra_deg, dec_deg, longitude_deg) % 360
