@@ -142,7 +142,7 @@ async def test_an_engine_that_dies_without_a_word_fails_what_was_asked_of_it(ser
         await anext(events)
         asking = asyncio.ensure_future(client.ask(Pause()))
         await asyncio.sleep(0.05)
-        for guest in serving.server._guests.values():
+        for guest in serving.server._guests:
             serving.server._loop.call_soon_threadsafe(guest._writer.transport.abort)
         assert await anext(events) == Lost("The engine ended without a farewell; its journal has the night.")
         with pytest.raises(EngineError, match="ended before it answered"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
 import time
 from collections.abc import Callable
+from socket import AF_UNIX, socket
 from typing import Any
 
 import pytest
@@ -26,7 +29,20 @@ def rejected(number: int) -> ev.SubRejected:
     return ev.SubRejected(number=number, reason="clouds")
 
 
-def heard_until(line: Any, last: ev.Event) -> list[ev.Event]:
+def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def under_way(engine: Any, event: ev.Event) -> None:
+    """Tell an event, and wait until the only guest is being sent it."""
+    engine.tell(event)
+    until(lambda: not engine.listeners._listeners[0]._mail)
+
+
+def heard_until(line: Any, last: ev.Event | None) -> list[ev.Event]:
     heard = []
     while not heard or heard[-1] != last:
         heard.append(line.hear())
@@ -74,11 +90,9 @@ def test_a_slow_guest_slows_nobody_and_loses_nothing_but_pictures(engine: Any, c
     slow, fast = call(), call()
     slow.follow()
     fast.follow()
-    told: list[ev.Event] = []
+    told = [event for number in range(100) for event in (rejected(number), picture(number))]
     started = time.monotonic()
-    for number in range(100):
-        told += [rejected(number), picture(number)]
-        engine.tell(*told[-2:])
+    engine.tell(*told)
     assert time.monotonic() - started < 1
     engine.tell(end := rejected(1000))
     assert [e for e in heard_until(fast, end) if isinstance(e, ev.SubRejected)] == [*told[::2], end]
@@ -97,8 +111,7 @@ def test_a_guest_too_far_behind_is_cut_off_with_the_reason_and_may_come_again(
     engine = serving.start(backlog=100)
     line, other = call(), call()
     line.follow()
-    engine.tell(picture(1, 3000))
-    time.sleep(0.1)
+    under_way(engine, picture(1, 3000))
     engine.tell(*(rejected(n) for n in range(101)))
     said = line.hear()
     while not isinstance(said, Farewell):
@@ -114,13 +127,9 @@ def test_a_guest_that_never_reads_is_gone_in_the_end(
     monkeypatch.setattr("starwell.remote.guest.LINGER_S", 0.1)
     engine = serving.start(backlog=10)
     call().follow()
-    engine.tell(picture(1, 3000))
-    time.sleep(0.1)
+    under_way(engine, picture(1, 3000))
     engine.tell(*(rejected(n) for n in range(11)))
-    deadline = time.monotonic() + 5
-    while serving.server._guests and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not serving.server._guests
+    until(lambda: not serving.server._guests)
     assert not engine.listeners._listeners
 
 
@@ -223,18 +232,18 @@ def test_the_reply_to_the_command_that_ends_the_engine_arrives(serving: Any, cal
 
 
 def test_the_thread_ends_with_the_server_though_guests_neither_read_nor_leave(
-    serving: Any, call: Call
+    serving: Any, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("starwell.remote.guest.LINGER_S", 0.2)
     before = set(threading.enumerate())
     engine = serving.start()
     call().follow()
     call()
-    engine.tell(picture(1, 3000))
-    time.sleep(0.1)
+    under_way(engine, picture(1, 3000))
     started = time.monotonic()
     serving.end()
-    assert time.monotonic() - started < 4
-    assert set(threading.enumerate()) <= before
+    assert time.monotonic() - started < 2
+    until(lambda: set(threading.enumerate()) <= before)
     assert not engine.listeners._listeners
     assert not serving.place.socket_file.exists()
 
@@ -243,3 +252,36 @@ def test_closing_twice_is_closing_once(serving: Any) -> None:
     serving.start()
     serving.server.close()
     serving.server.close()
+
+
+def test_a_client_that_comes_as_the_engine_ends_leaves_nothing_open(serving: Any, call: Call) -> None:
+    for _ in range(30):
+        serving.start()
+        lines = [call() for _ in range(3)]
+        serving.end()
+        for line in lines:
+            with pytest.raises((EOFError, ConnectionResetError)):
+                heard_until(line, None)
+
+
+def test_an_engine_out_of_descriptors_is_reached_when_there_are_some(
+    engine: Any, place: Place, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_ACCEPT_AGAIN_S", 0.05)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    line = call()
+    assert isinstance(line.hear(), Hello)
+    late = socket(AF_UNIX)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        late.connect(str(place.socket_file))
+        time.sleep(0.1)
+        line.say(Greeting(), Request(1, Report()))
+        assert line.hear().id == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with late:
+        late.settimeout(5)
+        assert b"Hello" in late.recv(1000)

@@ -6,6 +6,8 @@ import asyncio
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from socket import socket
 
 from starwell.remote.guest import Guest
 from starwell.remote.messages import Farewell, packed
@@ -19,6 +21,8 @@ MOST_GUESTS = 32
 _THREADS = 4
 """Commands under way at a time; each guest has at most one."""
 
+_ACCEPT_AGAIN_S = 1.0
+
 
 class Server:
     """An engine that others can reach; made by `serve_in_thread`."""
@@ -26,10 +30,11 @@ class Server:
     def __init__(self, face: EngineFace, claim: Claim) -> None:
         self._face = face
         self._listening = claim.listen()
-        self._guests: dict[asyncio.Task[None], Guest] = {}
+        self._guests: set[Guest] = set()
+        self._connections: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self._threads: ThreadPoolExecutor
-        self._ending: asyncio.Future[str]
+        self._ending: asyncio.Future[Farewell]
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="remote", daemon=True)
         self._thread.start()
@@ -41,53 +46,81 @@ class Server:
         Call it after the last event was published and before the claim is closed; again does nothing.
         """
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end, why)
+            self._loop.call_soon_threadsafe(self._end, Farewell(why))
             self._thread.join()
 
-    def _end(self, why: str) -> None:
+    def _end(self, farewell: Farewell) -> None:
         if not self._ending.done():
-            self._ending.set_result(why)
+            self._ending.set_result(farewell)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ending = self._loop.create_future()
         self._threads = ThreadPoolExecutor(_THREADS, "remote-command")
-        server = await asyncio.start_unix_server(self._welcome, sock=self._listening, limit=BUFFER_BYTES)
+        self._listening.setblocking(False)
+        self._listen()
         self._started.set()
-        why = await self._ending
-        server.close()
-        for guest in self._guests.values():
-            guest.part(Farewell(why))
-        if self._guests:
-            await asyncio.wait(self._guests)
-        await server.wait_closed()
+        farewell = await self._ending
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
+        for guest in self._guests:
+            guest.part(farewell)
+        if self._connections:
+            await asyncio.wait(self._connections)
         self._threads.shutdown(wait=False)
 
-    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if (why := self._unwelcome(writer)) is not None:
-            writer.write(packed(why))
-            writer.close()
+    def _listen(self) -> None:
+        if not self._ending.done():
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        # Not asyncio's server: closed at the wrong moment, it forgets a connection that it has just accepted.
+        try:
+            connection, _ = self._listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:  # Out of descriptors: whoever knocks has to wait until some are free.
+            self._loop.remove_reader(self._listening)
+            self._loop.call_later(_ACCEPT_AGAIN_S, self._listen)
+            return
+        attending = self._loop.create_task(self._attend(connection))
+        self._connections.add(attending)
+        attending.add_done_callback(self._ended)
+
+    async def _attend(self, connection: socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=connection, limit=BUFFER_BYTES)
+        if (why := self._unwelcome(connection)) is not None:
+            await _turn_away(writer, why)
             return
         guest = Guest(self._face, self._threads, reader, writer)
-        attending = self._loop.create_task(guest.attend())
-        self._guests[attending] = guest
-        attending.add_done_callback(self._gone)
+        self._guests.add(guest)
+        try:
+            await guest.attend()
+        finally:
+            self._guests.remove(guest)
 
-    def _unwelcome(self, writer: asyncio.StreamWriter) -> Farewell | None:
-        if peer_uid(writer.get_extra_info("socket")) != os.geteuid():
+    def _unwelcome(self, connection: socket) -> Farewell | None:
+        if peer_uid(connection) != os.geteuid():
             return Farewell(
-                "This engine belongs to another user and takes no commands from you.", again=False
+                "This engine belongs to another user: it takes no commands of yours.", again=False
             )
         if self._ending.done():
-            return Farewell(self._ending.result())
+            return self._ending.result()
         if len(self._guests) >= MOST_GUESTS:
             return Farewell(f"{MOST_GUESTS} programs are connected to the engine already: close one.")
         return None
 
-    def _gone(self, attending: asyncio.Task[None]) -> None:
-        del self._guests[attending]
+    def _ended(self, attending: asyncio.Task[None]) -> None:
+        self._connections.remove(attending)
         if not attending.cancelled() and (fault := attending.exception()) is not None:
             self._loop.call_exception_handler({"message": "A connection failed", "exception": fault})
+
+
+async def _turn_away(writer: asyncio.StreamWriter, why: Farewell) -> None:
+    writer.write(packed(why))
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def serve_in_thread(face: EngineFace, claim: Claim) -> Server:
