@@ -70,10 +70,10 @@ def altitude_deg(
 
 
 def airmass(altitude: float) -> float | None:
-    """How much air light crosses at an altitude in degrees (Kasten and Young 1989); None below the horizon."""
+    """How much air light crosses at an altitude in degrees (Kasten and Young 1989); None below 0°."""
     if altitude < 0:
         return None
-    return 1 / (math.sin(math.radians(altitude)) + 0.50572 * (altitude + 6.07995) ** -1.6364)
+    return 1 / (math.sin(math.radians(altitude)) + 0.50572 * math.pow(altitude + 6.07995, -1.6364))
 
 
 def transit(after: datetime, ra_deg: float, dec_deg: float, longitude_deg: float) -> datetime:
