@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from starwell.files.frames import open_frame
 from starwell.frame import Kind
 
 
-@cache
 def masters(folder: Path, night: str) -> Masters:
     """The dark and flat of a night."""
     return Masters(
@@ -29,7 +27,7 @@ def masters(folder: Path, night: str) -> Masters:
 
 def calibrated_subs(folder: Path, night: str, count: int) -> Iterator[tuple[int, Calibrated]]:
     """The first subs of a night with their numbers, counted from 0; pixels of their own."""
-    calibrator = None
+    calibrator: Calibrator | None = None
     for number, path in enumerate(frames.lights(folder, night)[:count]):
         frame = open_frame(path)
         calibrator = calibrator or Calibrator(masters(folder, night), frame.facts)

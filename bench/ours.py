@@ -56,7 +56,9 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     sets, _ = light_sets(frames.lights(folder, night))
     lights = sets[0]
     found = masters(folder, night)
-    pipeline = Pipeline(Intake(Calibrator(found, lights.facts), found), lambda number: _frame(lights, number))
+    intake = Intake(Calibrator(found, lights.facts), found)
+    del found
+    pipeline = Pipeline(intake, lambda number: _frame(lights, number))
     told: dict[str, list[float]] = {"read_s": [], "wall_s": [], "cpu_s": [], "rss_mb": []}
     fresh, stacked = [], 0
     for number in range(1, subs + 1):

@@ -47,7 +47,7 @@ class Intake:
         colour: Colour = Colour.FULL,
         sensor: SensorModel | None = None,
     ) -> None:
-        self.masters = masters
+        self.masters = masters.without_pixels()
         self.facts: Facts = calibrator.facts
         self.planes = Planes.of(calibrator.facts, colour)
         self.findings: SensorFindings | None = None

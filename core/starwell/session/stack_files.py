@@ -95,8 +95,8 @@ class SetRun:
             dark_flat=masters.dark_flat,
             lights=lights.facts,
         )
-        self.masters: Masters = loaded
         self.intake = Intake(Calibrator(loaded, lights.facts), loaded, colour=colour)
+        self.masters: Masters = self.intake.masters
         wanted = None if reference is None else lights.number_of(reference)
         if reference is not None and wanted is None:
             raise PlanError(f"The reference {reference} is not among the lights.")
