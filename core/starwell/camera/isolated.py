@@ -92,6 +92,7 @@ class IsolatedCamera:
         """Let it go and end the process; never raises."""
         with self._starting:
             self._wanted = False
+            self._kept.clear()
             self._end(self._deadlines.abort_s)
 
     def controls(self) -> Mapping[Control, ControlRange]:

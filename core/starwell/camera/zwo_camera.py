@@ -101,9 +101,8 @@ class ZwoCamera:
 
     def close(self) -> None:
         """Let it go. The cooler stays as it is."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        self._kept.clear()
+        self._release()
 
     def controls(self) -> Mapping[Control, ControlRange]:
         """What can be set, and how far."""
@@ -128,6 +127,7 @@ class ZwoCamera:
 
     def expose(self, exposure: Exposure, cancel: Event, progress: Progress | None = None) -> Frame:
         """One snap, tried again after a fault; Transient when all attempts failed."""
+        self._opened()
         faults: list[str] = []
         for attempt in range(1, self._patience.attempts + 1):
             try:
@@ -212,6 +212,11 @@ class ZwoCamera:
         self._uid = taken.uid
         self._facts = facts_of(self._link.camera, taken.uid)
 
+    def _release(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
     def _opened(self) -> ZwoLink:
         if self._link is None:
             raise CameraGone(f"{self._facts.name} is not open")
@@ -226,14 +231,14 @@ class ZwoCamera:
 
     def _reopen(self, cancel: Event, progress: Progress | None) -> None:
         """Close, wait for the camera to be there, open it whatever its id is now, and set it as before."""
-        self.close()
+        self._release()
         until = time.monotonic() + self._patience.replug_s
         while True:
             try:
                 self._take()
                 self._restore()
             except (CameraNotFound, CameraBusy, CameraGone, Transient) as fault:
-                self.close()
+                self._release()
                 if time.monotonic() > until:
                     raise CameraGone(
                         f"{self._facts.name} did not come back within {self._patience.replug_s:g} s: {fault}"

@@ -63,8 +63,11 @@ class Registry:
 
     def claim(self, uid: str, camera: Listed) -> Claim:
         """Take a camera for this process; CameraBusy when another one has it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as fault:
+            raise CameraError(f"the camera's lock file cannot be written: {fault}") from fault
         for _ in range(_LOCK_TRIES):  # somebody may only be looking whether it is free
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

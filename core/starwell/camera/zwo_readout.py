@@ -98,4 +98,5 @@ def is_torn(pixels: Pixels) -> bool:
     """Whether the end of the frame never arrived: black to the last pixel, below rows that are not."""
     if pixels[-1].any():
         return False
-    return bool(np.mean(pixels[_ROWS_APART // 2 : len(pixels) // 4 : _ROWS_APART // 2] == 0) < _MOST_BLACK)
+    above = pixels[: len(pixels) // 4 + 1 : _ROWS_APART // 2]
+    return bool(np.mean(above == 0) < _MOST_BLACK)

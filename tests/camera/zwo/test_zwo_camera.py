@@ -253,6 +253,22 @@ def test_telemetry_is_answered_during_an_exposure(camera: ZwoCamera, never: thre
     assert all(answer.sensor_celsius == pytest.approx(20, abs=0.2) for answer in answers)
 
 
+def test_the_smallest_window_is_a_frame(camera: ZwoCamera, never: threading.Event) -> None:
+    frame = camera.expose(Exposure(seconds=0.01, gain=0, offset=20, roi=Roi(320, 240, 8, 2)), never)
+    assert (frame.pixels.shape, frame.facts.flags) == ((2, 8), ())
+
+
+def test_a_camera_never_opened_does_not_open_itself(
+    connected: Callable[..., ZwoCamera], stand_in: Any, never: threading.Event
+) -> None:
+    camera = connected()
+    with pytest.raises(CameraGone, match="not open"):
+        camera.expose(SUB, never)
+    with pytest.raises(CameraGone, match="not open"):
+        next(camera.stream(SUB, never))
+    assert stand_in.get("n_open") == 0
+
+
 def test_a_black_corner_is_no_torn_frame() -> None:
     whole = np.full((64, 64), 100, np.uint16)
     assert not is_torn(whole)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from starwell.camera.zwo_camera import ZwoCamera, discover
-from starwell.errors import CameraBusy, CameraNotFound
+from starwell.errors import CameraBusy, CameraError, CameraNotFound
 from starwell.frame import Exposure
 
 SUB = Exposure(seconds=0.03, gain=100, offset=20)
@@ -205,6 +205,16 @@ def test_a_lock_ends_with_its_process(
     camera = connected()
     camera.open()
     assert camera.facts.uid == FIRST
+
+
+def test_a_lock_that_cannot_be_written_is_told_and_leaves_the_camera_closed(
+    stand_in: Any, connected: Callable[..., ZwoCamera], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CameraError, match="lock file cannot be written"):
+        connected(locks=tmp_path / "file").open()
+    assert stand_in.get("n_close") == 1
+    connected().open()
 
 
 def test_a_damaged_lock_file_is_no_obstacle(connected: Callable[..., ZwoCamera], tmp_path: Path) -> None:
