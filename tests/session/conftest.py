@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from starwell.calibration.calibrate import Calibrator
-from starwell.calibration.master import Master, Masters, unit_mean
+from starwell.calibration.master import Master, Masters, constant_bias, unit_mean
 from starwell.camera.sky import Sky, SkyPlan
+from starwell.files import fits
+from starwell.files.keywords import keywords_of
 from starwell.frame import Colour, Facts, Frame, Kind
 from starwell.session.build import Method
 from starwell.session.events import Event, StackMeasured
 from starwell.session.exact import ExactRun
 from starwell.session.intake import Intake
+from starwell.session.journal import Journal
+from starwell.session.night_files import Night as NightFolder
 from starwell.session.pipeline import Pipeline
+from starwell.session.saved_frames import SavedFrames, saved_record
+from starwell.session.stacking import Stacking
+from starwell.session.stacks import Stacks
 from starwell.session.truth import Comparison, compare
 from starwell.stack.kernels import Kernel
 
@@ -129,6 +137,106 @@ def night() -> Iterator[Callable[..., Night]]:
     for one in nights:
         if one.pipeline.stack is not None:
             one.pipeline.stack.close()
+
+
+class SavedNight:
+    """A night on disk with its journal, as an engine keeps one; stacks its lights in a thread."""
+
+    def __init__(self, folder: Path, masters: Masters | None = None) -> None:
+        self.night = NightFolder(folder)
+        self.night.prepare()
+        self.journal = Journal(folder / "journal.jsonl")
+        self.masters = masters or Masters(bias=constant_bias(500))
+        self.events: list[Event] = []
+        self.stacking: Stacking | None = None
+
+    def open(self, **how: Any) -> Stacking:
+        """Take the night up and begin to stack."""
+        frames = SavedFrames(self.night, self.journal)
+
+        def make(facts: Facts) -> Pipeline:
+            intake = Intake(Calibrator(self.masters, facts), self.masters)
+            return Pipeline(intake, frames, Method(threads=2))
+
+        rare = {"checkpoint_every_s": 1e3, "save_every_s": 1e3, "preview_every_s": 1e3}
+        stacking = Stacking(self.night, self.journal, make, self.events.append, **{**rare, **how})
+        stacking.resume()
+        stacking.start()
+        self.stacking = stacking
+        return stacking
+
+    def write(self, number: int, frame: Frame) -> Frame:
+        """The frame on disk as this number, without a line in the journal."""
+        path = self.night.path(frame.facts, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fits.write(path, frame.pixels, keywords_of(frame.facts))
+        return Frame(replace(frame.facts, number=number, source=path), frame.pixels)
+
+    def take(self, number: int, frame: Frame) -> Frame:
+        """The frame on disk and in the journal."""
+        written = self.write(number, frame)
+        self.journal.append(saved_record(self.night, written.facts))
+        return written
+
+    def feed(self, frames: Mapping[int, Frame], *, in_memory: bool = True) -> SavedNight:
+        """Take these frames and wait until they are stacked."""
+        assert self.stacking is not None
+        for number, frame in frames.items():
+            taken = self.take(number, frame)
+            self.stacking.put(number, taken if in_memory else None)
+        assert self.stacking.drained(120)
+        return self
+
+    def again(self, **how: Any) -> SavedNight:
+        """The night as another process finds it."""
+        self.journal.close()
+        return SavedNight(self.night.folder, self.masters).opened(**how)
+
+    def opened(self, **how: Any) -> SavedNight:
+        self.open(**how)
+        return self
+
+    @property
+    def stacks(self) -> Stacks:
+        assert self.stacking is not None
+        return self.stacking._stacks
+
+    def sums(self) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
+        """Copies of everything that all stacks consist of, by label."""
+        assert self.stacking is not None
+        assert self.stacking.drained(120)
+        return {
+            stack.label: {n: a.copy() for n, a in stack.pipeline.stack.state().items()}
+            for stack in self.stacks.all
+            if stack.pipeline.stack is not None
+        }
+
+    def stacked(self) -> dict[str, list[int]]:
+        """Which subs are in which stack."""
+        return {s.label: [n for n, _ in s.pipeline.members.stacked()] for s in self.stacks.all}
+
+    def told(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def close(self) -> None:
+        if self.stacking is not None:
+            self.stacking.close(finish=False)
+        self.journal.close()
+
+
+@pytest.fixture
+def saved_night(tmp_path: Path) -> Iterator[Callable[..., SavedNight]]:
+    """Makes nights on disk, begun; each in a folder of its own unless told which."""
+    nights: list[SavedNight] = []
+
+    def make(name: str | None = None, masters: Masters | None = None, **how: Any) -> SavedNight:
+        night = SavedNight(tmp_path / (name or f"night{len(nights)}"), masters)
+        nights.append(night)
+        return night.opened(**how)
+
+    yield make
+    for night in nights:
+        night.close()
 
 
 @pytest.fixture(scope="session")

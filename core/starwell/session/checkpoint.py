@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell import __version__
+from starwell.calibration.isolated import IsolatedPixels
 from starwell.errors import FileDamaged, MasterError, StorageError
 from starwell.files.atomic import sync_folder, writing
 from starwell.session.stacks import Stack, Stacks, StacksState
@@ -41,6 +42,9 @@ _TRUSTED = {
     "builtins": {"set", "frozenset"},
 }
 """What may be called beside starwell's own values: a checkpoint from elsewhere must not run code."""
+
+_PLAIN = (Ring, IsolatedPixels)
+"""Classes of starwell's own that hold values and nothing else, though they are no dataclasses."""
 
 _TORN = (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError, LookupError, MemoryError)
 """What unpickling and np.load raise for bytes that are not theirs."""
@@ -188,4 +192,4 @@ class _Reader(pickle.Unpickler):
 def _is_value(found: object) -> bool:
     if not isinstance(found, type) or not found.__module__.startswith("starwell."):
         return False
-    return dataclasses.is_dataclass(found) or issubclass(found, enum.Enum | tuple) or found is Ring
+    return dataclasses.is_dataclass(found) or issubclass(found, enum.Enum | tuple) or found in _PLAIN
