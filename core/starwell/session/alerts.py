@@ -124,23 +124,29 @@ class Commands:
         watch.start()
 
     def _watch(self, kind: str, running: subprocess.Popen[bytes], line: bytes, complaint: IO[bytes]) -> None:
-        with complaint:
-            try:
-                running.communicate(line + b"\n", self._alerts.timeout_s)
-            except subprocess.TimeoutExpired:
-                end_session(running)
-                why = f"it took more than {self._alerts.timeout_s:g} s and was ended"
+        try:
+            with complaint:
+                why = self._outcome(running, line, complaint)
+            if why:
+                self._failed(kind, why)
             else:
-                complaint.seek(0)
-                said = complaint.read(_SAID).decode(errors="replace").strip()
-                why = f"it ended with {running.returncode}" + (f": {said}" if said else "")
-            finally:
-                self._ended()
+                with self._lock:
+                    self._failing.discard(kind)
+        finally:
+            self._ended()
+
+    def _outcome(self, running: subprocess.Popen[bytes], line: bytes, complaint: IO[bytes]) -> str:
+        """Why the command failed; empty where it did not."""
+        try:
+            running.communicate(line + b"\n", self._alerts.timeout_s)
+        except subprocess.TimeoutExpired:
+            end_session(running)
+            return f"it took more than {self._alerts.timeout_s:g} s and was ended"
         if running.returncode == 0:
-            with self._lock:
-                self._failing.discard(kind)
-        else:
-            self._failed(kind, why)
+            return ""
+        complaint.seek(0)
+        said = complaint.read(_SAID).decode(errors="replace").strip()
+        return f"it ended with {running.returncode}" + (f": {said}" if said else "")
 
     def _ended(self) -> None:
         with self._lock:
