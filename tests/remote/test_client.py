@@ -178,6 +178,12 @@ async def test_garbage_from_an_engine_is_a_loss_not_a_crash(place: Place) -> Non
     assert "no message of starwell" in lost.why
 
 
+async def test_an_engine_that_hangs_up_at_once_is_a_loss(place: Place) -> None:
+    with saying(place, HELLO, stay=False):
+        async with aclosing(LiveClient(place).events()) as events:
+            assert isinstance(await anext(events), Lost)
+
+
 async def test_a_screen_that_stops_listening_leaves_nothing_behind(serving: Any) -> None:
     engine = serving.start()
     async with aclosing(LiveClient(serving.place).events()) as events:

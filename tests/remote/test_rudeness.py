@@ -64,6 +64,7 @@ def test_halves_of_a_message_are_put_together(engine: Any, call: Any) -> None:
         (packed(Greeting()) * 2, "second Greeting"),
         (packed(Greeting(protocol=0, program="0.0")), "starwell 0.0) is older than the running engine"),
         (packed(Greeting(protocol=99, program="9.9")), "older than this program (starwell 9.9)"),
+        (packed(Greeting(protocol=99)) + packed(Request(1, Pause())), "older than this program"),
     ],
 )
 def test_whoever_is_not_understood_hears_why(engine: Any, call: Any, said: bytes, why: str) -> None:

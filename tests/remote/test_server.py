@@ -171,17 +171,18 @@ def test_an_error_of_the_engine_is_a_refusal_with_its_sentence(engine: Any, plac
     )
 
 
+@pytest.mark.parametrize("fault", [ZeroDivisionError, BrokenPipeError, TimeoutError, EOFError])
 def test_a_fault_in_the_engine_is_reported_and_ends_one_connection_only(
-    engine: Any, place: Place, caplog: pytest.LogCaptureFixture
+    engine: Any, place: Place, caplog: pytest.LogCaptureFixture, fault: type[Exception]
 ) -> None:
     def break_down(command: object) -> Reply:
-        raise ZeroDivisionError
+        raise fault
 
     engine.answers = break_down
     with pytest.raises(client.EngineError, match="ended before it answered"):
         client.ask(Pause(), place)
     assert client.status(place) == engine.now
-    assert "ZeroDivisionError" in caplog.text
+    assert fault.__name__ in caplog.text
 
 
 def test_guests_beyond_the_limit_are_told_so(

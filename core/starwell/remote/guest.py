@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from starwell.errors import Garbled, StarwellError
+from starwell.errors import EngineRefused, Garbled, StarwellError
 from starwell.remote.messages import (
     TO_ENGINE_BYTES,
     Answer,
@@ -28,9 +28,8 @@ from starwell.remote.messages import (
     Snapshot,
     from_client,
     mismatch,
-    packed,
 )
-from starwell.remote.streams import receive
+from starwell.remote.streams import Gone, hang_up, receive, send
 from starwell.session.face import EngineFace
 from starwell.session.subscription import Subscription
 
@@ -81,7 +80,7 @@ class Guest:
             await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
             if self._parting.done():
                 # Whoever has gone, or does not read, needs no farewell.
-                with suppress(OSError, TimeoutError):
+                with suppress(Gone, TimeoutError):
                     async with asyncio.timeout(LINGER_S):
                         await self._take_leave(self._parting.result())
         finally:
@@ -99,35 +98,35 @@ class Guest:
             if self._following is not None:
                 await self._following
             await self._send(farewell)
-            self._writer.close()
-            await self._writer.wait_closed()
+            await hang_up(self._writer)
 
     async def _listen(self) -> None:
         """Answer one request after the other until the guest leaves or talks nonsense."""
         try:
-            async with asyncio.timeout(GREETING_WITHIN_S):
-                await self._greet()
+            await self._greet()
             while True:
                 request = await self._request()
                 async with self._answering:
                     await self._send(await self._answer(request))
-        except Garbled as error:
+        except (Garbled, EngineRefused) as error:
             self.part(Farewell(str(error), again=False))
-        except TimeoutError:
-            self.part(Farewell(f"No Greeting came within {GREETING_WITHIN_S:g} s."))
-        except (EOFError, OSError):
+        except Gone:
             return
 
     async def _greet(self) -> None:
         status = await self._ask(self._face.status)
         hello = Hello(pid=os.getpid(), folder=status.folder)
         await self._send(hello)
-        greeting = await self._receive()
+        try:
+            async with asyncio.timeout(GREETING_WITHIN_S):
+                greeting = await self._receive()
+        except TimeoutError as error:
+            raise Garbled(f"No Greeting came within {GREETING_WITHIN_S:g} s.") from error
         if not isinstance(greeting, Greeting):
             raise Garbled("A Request came before the Greeting.")
         if (why := mismatch(hello, greeting)) is not None:
-            self.part(Farewell(why, again=False))
-        elif greeting.follow:
+            raise EngineRefused(why)
+        if greeting.follow:
             self._following = asyncio.create_task(self._follow())
 
     async def _request(self) -> Request:
@@ -162,7 +161,7 @@ class Guest:
                 leaving = self._parting.done()
                 for event in subscription.take():
                     await self._send(event)
-        except OSError:
+        except Gone:
             return
         finally:
             subscription.close()
@@ -180,5 +179,4 @@ class Guest:
         return from_client(await receive(self._reader, TO_ENGINE_BYTES))
 
     async def _send(self, message: FromEngine | Event) -> None:
-        self._writer.write(packed(message))
-        await self._writer.drain()
+        await send(self._writer, message)

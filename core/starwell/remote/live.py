@@ -27,7 +27,7 @@ from starwell.remote.messages import (
     packed,
 )
 from starwell.remote.place import Place
-from starwell.remote.streams import BUFFER_BYTES, receive
+from starwell.remote.streams import BUFFER_BYTES, Gone, hang_up, receive, send
 
 RETRY_S = 0.5
 _CONNECT_WITHIN_S = 0.2
@@ -150,14 +150,16 @@ class LiveClient:
             connected = await _introduced(reader, writer)
             self._writer = writer
             yield reader, connected
+        except Gone as error:
+            raise EngineError("The engine ended without a farewell; its journal has the night.") from error
         finally:
             self._writer = None
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(EngineError("The engine ended before it answered."))
             writer.transport.abort()
-            with suppress(OSError):
-                await writer.wait_closed()
+            with suppress(Gone):
+                await hang_up(writer)
 
 
 async def _introduced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connected:
@@ -166,7 +168,7 @@ async def _introduced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             hello = greeted(await _message(reader), greeting)
-            writer.write(packed(greeting))
+            await send(writer, greeting)
             snapshot = await _message(reader)
     except TimeoutError as error:
         raise EngineError(f"The engine did not answer within {ANSWER_WITHIN_S:g} s.") from error
@@ -178,9 +180,4 @@ async def _introduced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 async def _message(reader: asyncio.StreamReader) -> FromEngine:
-    try:
-        return from_engine(await receive(reader, TO_CLIENT_BYTES))
-    except EOFError as error:
-        raise EngineError("The engine ended without a farewell; its journal has the night.") from error
-    except OSError as error:
-        raise EngineError(f"The connection to the engine broke: {error.strerror or error}.") from error
+    return from_engine(await receive(reader, TO_CLIENT_BYTES))

@@ -10,9 +10,9 @@ from contextlib import suppress
 from socket import socket
 
 from starwell.remote.guest import Guest
-from starwell.remote.messages import Farewell, packed
+from starwell.remote.messages import Farewell
 from starwell.remote.place import Claim, peer_uid
-from starwell.remote.streams import BUFFER_BYTES
+from starwell.remote.streams import BUFFER_BYTES, Gone, hang_up, send
 from starwell.session.face import EngineFace
 
 MOST_GUESTS = 32
@@ -117,10 +117,9 @@ class Server:
 
 
 async def _turn_away(writer: asyncio.StreamWriter, why: Farewell) -> None:
-    writer.write(packed(why))
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+    with suppress(Gone):
+        await send(writer, why)
+        await hang_up(writer)
 
 
 def serve_in_thread(face: EngineFace, claim: Claim) -> Server:
