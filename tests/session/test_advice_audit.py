@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from starwell.files.frames import open_frame
 from starwell.session.advice_audit import Audit, Trace, audit, judge
 from starwell.session.advice_causes import Cause
 
@@ -153,3 +156,34 @@ def test_a_sub_without_sky_cannot_tell_of_flats():
 
 def test_chance_is_no_trace():
     assert judge(Audit(dark=Trace(0.3, 0.1), dust=Trace(-0.3, 0.1), vignetting=Trace(0.5, 0.2))) == []
+
+
+@pytest.mark.real
+def test_a_real_ladder_of_darks_is_told_exposure_by_exposure(real_data: Path):
+    """SBIG STL-1001, -5 °C: darks of 10 to 300 s against a master of 60 s."""
+    bias, dark = (median_of(real_data, name) for name in ("biases-*", "darks-expos1-*"))
+    dark -= bias
+    for seconds in (10, 30, 60, 150, 300):
+        found = audit(median_of(real_data, f"darks-expos{seconds}s-*") - bias - dark, dark)
+        assert found.dark is not None
+        assert found.dark.left == pytest.approx(seconds / 60 - 1, abs=0.03 + 0.01 * seconds / 60)
+        assert bool(judge(found)) == (seconds != 60)
+
+
+@pytest.mark.real
+def test_a_real_flat_is_right_missing_or_leaked_around(real_data: Path):
+    bias, flat = (median_of(real_data, name) for name in ("biases-*", "flat-*[1-9].FIT"))
+    flat = (flat - bias) / np.float32((flat - bias).mean())
+    sub = median_of(real_data, "flat-*0.FIT") - bias
+    leaked = sub + np.median(sub)
+    for pixels, left in ((sub / flat, 0.0), (sub, 1.0), (leaked / flat, -0.5)):
+        found = audit(pixels, flat=flat)
+        assert found.dust is not None
+        assert found.dust.left == pytest.approx(left, abs=0.03)
+        assert bool(judge(found)) == (left != 0)
+
+
+def median_of(folder: Path, pattern: str) -> np.ndarray:
+    files = sorted((folder / "sbig-stl1001-2017").glob(pattern))
+    assert files
+    return np.median([open_frame(f).pixels.astype(np.float32) for f in files], axis=0)

@@ -186,6 +186,7 @@ sub_reject = "bell"
         ),
         (SHORT + "[flats]\ncount = 5\n", '6: flats: is never used; expected "flats" in after'),
         (SHORT + "[alerts]\nbell = 'alrm'\n", 'no kind of event is called "alrm"; did you mean alarm?'),
+        (SHORT + "[alerts]\nalarm = '\"open'\n", "7: alerts.alarm: expected a command, found"),
         ("timezone = 'Europe/Berlitz'\n" + SHORT, "1: timezone: expected a time zone like"),
         ("ends = ['dawn']\n" + SHORT, '1: ends: "dawn" needs a [site] with latitude_deg and longitude_deg'),
         ("ends = 'meridian-10m'\n" + SHORT, "1: ends: the meridian is a target's"),

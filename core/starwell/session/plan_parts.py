@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any, overload
 
@@ -138,7 +139,7 @@ def dither(table: Table | None) -> Dither | None:
             seconds=table.number("settle_s", plain.seconds, low=0, high=300, unit="seconds"),
             timeout_s=table.number("timeout_s", plain.timeout_s, above=0, high=900, unit="seconds"),
         ),
-        command=table.text("command", expected="a command; {px}, {arcsec} and {ra_only} are filled in"),
+        command=table.take("command", "a command; {px}, {arcsec}, {ra_only} are filled in", _command, None),
     )
     if made.settle.seconds >= made.settle.timeout_s:
         table.fault("timeout_s", f"expected more than the {made.settle.seconds:g} s of settle_s")
@@ -245,7 +246,7 @@ def alerts(table: Table | None) -> Alerts:
     commands = {
         kind: command
         for kind in table.names()
-        if kind in ALERT_KINDS and (command := table.text(kind, expected="a command")) is not None
+        if kind in ALERT_KINDS and (command := table.take(kind, "a command", _command, None)) is not None
     }
     for kind in bell:
         if kind not in ALERT_KINDS:
@@ -283,6 +284,12 @@ def _control(value: Any) -> float:
     if not isinstance(value, int | float):
         raise TypeError
     return float(value)
+
+
+def _command(value: Any) -> str:
+    if not isinstance(value, str) or not shlex.split(value):
+        raise ValueError
+    return value
 
 
 def _roi(value: Any) -> Roi:
