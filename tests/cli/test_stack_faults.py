@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")
 def test_a_really_full_disk_leaves_nothing_half_written(mono: Any, starwell: Make, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
@@ -245,23 +246,53 @@ def test_the_stack_may_lie_beside_the_lights_but_only_where_it_was_asked_for(
     assert set(good.iterdir()) == before
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs another uid")
-def test_lights_one_may_not_read_are_named(good: Path, tmp_path: Path) -> None:
-    (good / "light_0003.fits").chmod(0)
-    out = tmp_path / "out"
-    out.mkdir(mode=0o777)
-    out.chmod(0o777)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    # Loaded before the uid is given up, for Python itself may lie where only root reads.
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter and write to, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+def as_nobody(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """`starwell …` without rights; loaded before the uid is given up, for Python may lie where root reads."""
     loads = "import os, sys; from starwell.cli import main, stack; main.main(['--version']); "
     script = loads + "os.setuid(65534); sys.exit(main.main(sys.argv[1:]))"
-    words = ["stack", str(good), "-o", str(out / "o.fits")]
-    told = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    call = [sys.executable, "-c", script, *map(str, words)]
+    told = subprocess.run(call, capture_output=True, text=True, check=False)
     assert "Traceback" not in told.stderr
+    return told
+
+
+needs_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
+)
+
+
+@needs_root
+def test_lights_one_may_not_read_are_named(mono: Any, open_folder: Path) -> None:
+    lights = open_folder / "lights"
+    shutil.copytree(mono.folder, lights)
+    lights.chmod(0o755)
+    (lights / "light_0003.fits").chmod(0)
+    told = as_nobody("stack", lights, "-o", open_folder / "o.fits")
+    assert told.returncode == 0, told.stderr
     assert "light_0003.fits cannot be read" in told.stderr
-    assert "5 of 6 subs stacked" in told.stdout
+    assert "9 of 10 subs stacked" in told.stdout
+
+
+@needs_root
+@pytest.mark.parametrize("closed", ["lights", "output"])
+def test_a_folder_one_may_not_enter_is_named(closed: str, mono: Any, open_folder: Path) -> None:
+    shutil.copytree(mono.folder, open_folder / "lights")
+    (open_folder / "lights").chmod(0o755)
+    (open_folder / "output").mkdir()
+    (open_folder / closed).chmod(0)
+    one = open_folder / "lights" / "light_0001.fits"
+    told = as_nobody("stack", one, open_folder / "lights", "-o", open_folder / "output" / "o.fits")
+    assert told.returncode == 1
+    assert f"{open_folder / closed}" in told.stderr
+    assert told.stderr.count("\n") == 1
 
 
 def test_lights_that_share_nothing_are_not_forced_together(

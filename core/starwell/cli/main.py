@@ -89,6 +89,9 @@ def _run(name: str, words: Sequence[str]) -> int:
         return _say(str(error), 2)
     except StarwellError as error:
         return _say(str(error), 1)
+    except PermissionError as error:
+        # A folder may be closed even to the question whether a file is there.
+        return _say(f"{error.filename} is closed to this user: {error.strerror}.", 1)
     except KeyboardInterrupt:
         return _say("interrupted; nothing half-written was left behind.", 130)
 
