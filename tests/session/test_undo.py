@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from starwell.camera.sky import Mount, Scene, SkyPlan, Trail
-from starwell.errors import PlanError
+from starwell.errors import PlanError, StorageError
 from starwell.frame import Bayer
 from starwell.session.build import Method
 from starwell.session.events import StackMeasured, StackStarted, SubMeasured, SubRejected, SubStacked
@@ -158,6 +158,24 @@ def test_what_cannot_be_undone_is_refused_with_the_reason(night: Make) -> None:
         list(done.pipeline.reject(2))
     with pytest.raises(PlanError, match="fed already"):
         done.feed([2])
+
+
+def test_a_sub_whose_file_is_gone_changes_nothing_when_it_is_asked_for(
+    night: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = night(PLAN).live(9)
+    list(done.pipeline.reject(3))
+    before = kept(done)
+
+    def gone(number: int) -> None:
+        raise StorageError(f"There is no file sub_{number}.fits.")
+
+    monkeypatch.setattr(done.pipeline._builder, "_reread", gone)
+    for change in (done.pipeline.restore(3), done.pipeline.reject(5)):
+        with pytest.raises(StorageError, match="no file"):
+            list(change)
+    assert_same(kept(done), before)
+    assert done.pipeline.members.count() == done.pipeline.stack.stacked == 8
 
 
 def test_the_events_of_a_night_come_in_order_and_count(night: Make) -> None:
