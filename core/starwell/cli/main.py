@@ -31,6 +31,7 @@ COMMANDS = {
     "reject": "take a sub out of the stack",
     "restore": "put a rejected sub back into the stack",
     "save": "write the stack to disk now",
+    "retime": "put the times of a night's frames right after a wrong clock",
 }
 """Every command and its line of help; the code is in starwell.cli.COMMAND."""
 
