@@ -79,10 +79,12 @@ class Profiles:
 
     @property
     def elongation(self) -> Float64:
-        """Major over minor axis of each star."""
+        """Major over minor axis of each star; one that noise left without a size counts as round."""
         x2, y2, xy = self.moments.T
         half, spread = (x2 + y2) / 2, np.hypot((x2 - y2) / 2, xy)
-        return np.sqrt((half + spread) / np.maximum(half - spread, 1e-3))  # type: ignore[no-any-return]
+        least = 1e-3
+        ratio = np.maximum(half + spread, least) / np.maximum(half - spread, least)
+        return np.sqrt(ratio)  # type: ignore[no-any-return]
 
 
 def profiles(view: Luminance, x: Float64, y: Float64, sigma_adu: float, saturation_adu: float) -> Profiles:
