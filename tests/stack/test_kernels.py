@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from starwell.stack.kernels import (
     Kernel,
     Line,
-    Scratch,
     Sums,
     accumulate,
+    among,
     clipped_rms,
+    distinct,
     flat_true,
     horizontal,
     quantise,
@@ -23,6 +24,7 @@ from starwell.stack.kernels import (
     taps,
     vertical,
 )
+from starwell.stack.reach import Reach
 
 
 @pytest.mark.parametrize("kernel", Kernel)
@@ -81,22 +83,49 @@ def test_sums_come_back_bit_by_bit_in_any_order(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     shape = (4, 16)
     sums = Sums(np.zeros(shape), np.zeros(shape, np.int32), np.zeros(shape, np.uint16))
-    scratch = Scratch()
     added = []
     for _ in range(count):
-        y = rng.uniform(-100, 65535, shape).astype(np.float32)
-        weight, ok = int(rng.integers(1, 200_000)), (rng.random(shape) < 0.8).astype(np.uint8)
+        y, weight = rng.uniform(-100, 65535, shape).astype(np.float32), int(rng.integers(1, 200_000))
+        columns = slice(*np.sort(rng.integers(0, 17, 2)))
+        part = Sums(*(whole[:, columns] for whole in sums))
         q = np.empty_like(y)
         quantise(y, weight, q)
-        accumulate(q, ok, weight, sums, scratch)
+        accumulate(q[:, columns], weight, part)
         assert np.array_equal(sums.total, np.rint(sums.total))
-        added.append((q, ok, weight))
+        added.append((y, part, columns, weight))
     for index in rng.permutation(count):
-        q, ok, weight = added[index]
-        accumulate(q, ok, weight, sums, scratch, sign=-1)
+        y, part, columns, weight = added[index]
+        quantise(y, -weight, y)
+        accumulate(y[:, columns], -weight, part)
     assert not sums.total.any()
     assert not sums.weight.any()
     assert not sums.subs.any()
+
+
+@given(st.lists(st.integers(0, 50)), st.lists(st.integers(0, 50)))
+def test_indices_are_gathered_and_found_like_in_a_set(some: list[int], more: list[int]) -> None:
+    flat = distinct(np.array(some, np.int64), np.array(more, np.int64))
+    assert flat.tolist() == sorted({*some, *more})
+    assert among(np.array(more, np.int64), np.unique(np.array(some, np.int64))).tolist() == [
+        value in some for value in more
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=9))
+def test_a_reach_is_its_rectangle_and_what_is_ragged_around_it(rows: list[tuple[int, int]]) -> None:
+    first, end = (np.array([f(row) for row in rows], np.int64) for f in (min, max))
+    reach, width = Reach(first, end), 20
+    x = np.arange(width)
+    covered = (x >= first[:, None]) & (x < end[:, None])
+    assert np.array_equal(reach.covers(np.arange(covered.size), width).reshape(covered.shape), covered)
+    assert covered[reach.inner].all()
+    parts = np.zeros(covered.shape, int)
+    parts[reach.inner] += 1
+    np.add.at(parts.reshape(-1), reach.ragged(width), 1)
+    assert np.array_equal(parts, covered)
+    left = np.ones(covered.shape)
+    reach.erase(left, 0)
+    assert np.array_equal(left == 1, covered)
 
 
 def test_the_clipped_rms_sees_past_outliers() -> None:

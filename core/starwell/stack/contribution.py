@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
-from starwell.frame import Float32, Planes
-from starwell.stack.kernels import Indices, Kernel, Scratch
+from starwell.frame import Float32, Mask, Planes
+from starwell.stack.kernels import Indices, Kernel, Scratch, among
 from starwell.stack.ledger import Entry
+from starwell.stack.reach import Reach
 from starwell.stack.warp import Warp
 
 WEIGHT_ONE = 1 << 16
@@ -22,16 +23,25 @@ DEFECT_SHARE = 1000
 
 
 class Band(NamedTuple):
-    """Rows of a sub on the stack's grid.
+    """Rows of a sub on the stack's grid; faint: sorted band-flat pixels that lean on repaired ones.
 
-    ok: 1 where a pixel counts, 0 where the sub does not reach and on the faint ones; faint: band-flat
-    pixels that lean on repaired ones.
+    What lies within reach and is not faint counts.
     """
 
     y0: int
     y: Float32
-    ok: NDArray[np.uint8]
+    reach: Reach
     faint: Indices
+
+    def counts(self, flat: Indices) -> Mask:
+        """Whether these pixels, band-flat, count."""
+        counted: Mask = self.reach.covers(flat, self.y.shape[1]) & ~among(flat, self.faint)
+        return counted
+
+    def erase(self, values: NDArray[Any], value: float) -> None:
+        """Set what does not count to this value in another contiguous band of this shape."""
+        self.reach.erase(values, value)
+        values.reshape(-1)[self.faint] = value
 
 
 class Contribution:
@@ -76,18 +86,9 @@ class Contribution:
         """Normalised pixels y = (c - b)/t of these rows, in scratch until the next call."""
         y = self.warp.band(self.calibrated.pixels, channel, y0, y1, scratch)
         self._normalise(y, channel, y0)
-        first, end = self.warp.valid(channel, y0, y1)
-        ok = scratch.take("ok", y.shape, np.uint8)
-        if (first == first[0]).all() and (end == end[0]).all():
-            ok[:] = 0
-            ok[:, first[0] : end[0]] = 1
-        else:
-            x = np.arange(y.shape[1])
-            np.logical_and(x >= first[:, None], x < end[:, None], out=ok.view(np.bool_))
+        reach = Reach(*self.warp.valid(channel, y0, y1))
         faint = within(self.defects[channel], y0 * y.shape[1], y1 * y.shape[1])
-        faint = faint[ok.reshape(-1)[faint] == 1]
-        ok.reshape(-1)[faint] = 0
-        return Band(y0, y, ok, faint)
+        return Band(y0, y, reach, faint[reach.covers(faint, y.shape[1])])
 
     def _normalise(self, y: Float32, channel: int, y0: int) -> None:
         """y = c/t - b/t, b carried from the sub's px to the output's."""

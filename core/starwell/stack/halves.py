@@ -38,23 +38,25 @@ class Halves:
         self.total = np.zeros(shape, np.float64)
         self.weight = np.zeros(shape, np.int32)
 
-    def add(
-        self, channel: int, y0: int, q: Float32, ok: NDArray[np.uint8], weight: int, *, sign: int = 1
-    ) -> None:
-        """Add (or take out) the tiles' part of a band of a sub; q is quantised as in the stack's sums."""
+    def add(self, channel: int, y0: int, q: Float32, inner: tuple[slice, slice], weight: int) -> None:
+        """Add the tiles' part of a rectangle of a band that begins at row y0; q as in the stack's sums."""
+        rows, columns = inner
         for row, tile_y in enumerate(self._starts[0]):
-            a, b = max(tile_y, y0), min(tile_y + self.tile, y0 + len(q))
+            a, b = max(tile_y - y0, rows.start), min(tile_y - y0 + self.tile, rows.stop)
             if b <= a:
                 continue
-            first = row * self.tile + a - tile_y
-            band = slice(a - y0, b - y0)
+            first = row * self.tile + a + y0 - tile_y
             for column, tile_x in enumerate(self._starts[1]):
-                there = np.s_[channel, first : first + b - a, column * self.tile : (column + 1) * self.tile]
-                here = np.s_[band, tile_x : tile_x + self.tile]
-                self.total[there] += sign * (q[here] * ok[here]).astype(np.float64)
-                self.weight[there] += sign * weight * ok[here].astype(np.int32)
+                left, right = max(tile_x, columns.start), min(tile_x + self.tile, columns.stop)
+                if right > left:
+                    x = column * self.tile + left - tile_x
+                    there = np.s_[channel, first : first + b - a, x : x + right - left]
+                    self.total[there] += q[a:b, left:right]
+                    self.weight[there] += weight
 
-    def change(self, channel: int, flat: NDArray[np.int64], q: Float64, weight: int, width: int) -> None:
+    def change(
+        self, channel: int, flat: NDArray[np.int64], q: Float64, weight: NDArray[np.int32], width: int
+    ) -> None:
         """Add q and weight at single output pixels, where they lie on a tile."""
         places = []
         for v, starts in zip(np.divmod(flat, width), self._starts, strict=True):
@@ -64,7 +66,7 @@ class Halves:
         (y, on_y), (x, on_x) = places
         on = on_y & on_x
         np.add.at(self.total[channel], (y[on], x[on]), q[on])
-        np.add.at(self.weight[channel], (y[on], x[on]), weight)
+        np.add.at(self.weight[channel], (y[on], x[on]), weight[on])
 
     def gather(self, whole: NDArray[np.generic]) -> NDArray[np.generic]:
         """The tiles of a full H×W array, side by side."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starwell.frame import Float32
+from starwell.frame import Float32, Mask
 from starwell.stack.kernels import Indices, Scratch, clipped_rms
 from starwell.stack.rejection import CELL, Rule, outliers
 from starwell.stack.trails import BIN, Trail, find_trails
@@ -18,20 +18,27 @@ from starwell.stack.trails import BIN, Trail, find_trails
 SAMPLE_ROWS = 8
 _MOST_SAMPLES = 10
 _FEWEST_PIXELS = 200
+_EVERY = 3
+"""One column in three of the sampled bands is enough."""
+
 _STARLESS = 0.3
 """Sky is where the star term is below this part of sigma."""
 
 
-class Compared(NamedTuple):
-    """A band of a sub beside the mean: y - m, m, how many subs m is of, and which pixels count.
+_EVENED = (1 / np.sqrt(1 + 1 / np.maximum(np.arange(4096), 1))).astype(np.float32)
+"""Sigma of a sub over that of its deviation from a mean of n subs, by n."""
 
-    subs None: m counts as exact.
+
+class Compared(NamedTuple):
+    """A band of a sub beside the mean: y - m, m, and how many subs m is of (None: m counts as exact).
+
+    counts: whether pixels, band-flat, are to be judged at all; the deviation of all others is 0.
     """
 
     deviation: Float32
     mean: Float32
     subs: NDArray[np.uint16] | None
-    ok: NDArray[np.uint8]
+    counts: Callable[[Indices], Mask]
 
 
 Compare = Callable[[int, int, int], Compared]
@@ -72,16 +79,15 @@ class Judge:
                 return _sky(compare(channel, y0, y1), y0, rule)
 
             z = np.concatenate(each(sample, starts))
-            scatter = clipped_rms(z[:: max(1, z.size // 100_000)]) if z.size >= _FEWEST_PIXELS else 1.0
+            scatter = clipped_rms(z) if z.size >= _FEWEST_PIXELS else 1.0
             self.rules[channel] = replace(rule, scatter=scatter if scatter > 0 else 1.0)
 
     def band(self, compared: Compared, channel: int, y0: int, scratch: Scratch) -> Indices:
         """The band's outliers as sorted band-flat indices; remembers them, and its binned deviation."""
-        deviation, mean, subs, ok = compared
-        np.multiply(deviation, ok, out=deviation)
+        deviation, mean, subs, counts = compared
         self._bin(deviation, subs, channel, y0)
         found = outliers(deviation, mean, subs, y0, self.rules[channel], scratch)
-        found = np.extract(ok.reshape(-1)[found], found)
+        found = found[counts(found)]
         self._found[channel][y0] = found + y0 * self._size[1]
         return found
 
@@ -94,8 +100,8 @@ class Judge:
         binned = self._binned[channel, y0 // BIN : y0 // BIN + rows]
         cv2.resize(whole, (width, rows), dst=binned, interpolation=cv2.INTER_AREA)
         if subs is not None:
-            few = np.maximum(subs[BIN // 2 :: BIN, BIN // 2 :: BIN][:rows, :width], 1).astype(np.float32)
-            binned /= np.sqrt(1 + 1 / few)
+            few = np.minimum(subs[BIN // 2 :: BIN, BIN // 2 :: BIN][:rows, :width], len(_EVENED) - 1)
+            np.multiply(binned, _EVENED[few], out=binned)
 
     def masks(self, channel: int) -> Indices:
         """All outliers so far, sorted flat indices of the output."""
@@ -113,12 +119,13 @@ class Judge:
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
     """D/sigma of starless pixels that count; a pixel that is its own reference (0) says nothing."""
-    deviation, mean, subs, ok = compared
-    y, x = np.arange(y0, y0 + len(deviation))[:, None], np.arange(deviation.shape[1])
+    deviation, mean = compared.deviation[:, ::_EVERY], compared.mean[:, ::_EVERY]
+    subs = None if compared.subs is None else compared.subs[:, ::_EVERY]
+    y, x = y0 + np.arange(len(deviation))[:, None], _EVERY * np.arange(deviation.shape[1])
     variance, star = rule.variance(y, x, mean, subs)
-    z = deviation / np.sqrt(variance)
-    sky = (ok == 1) & (star < _STARLESS**2 * variance) & (z != 0) & np.isfinite(z)
-    return np.extract(sky, z)
+    sky = (deviation != 0) & (star < _STARLESS**2 * variance)
+    z: Float32 = deviation[sky] / np.sqrt(variance[sky])
+    return z[np.isfinite(z)]
 
 
 def _in_sigmas(binned: Float32, rule: Rule) -> Float32:

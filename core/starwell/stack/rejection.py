@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
@@ -21,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 from starwell.frame import Float32, Float64
 from starwell.measure.compare import Normalisation
 from starwell.sensor.model import SensorModel
-from starwell.stack.kernels import Indices, Scratch, beyond
+from starwell.stack.kernels import Indices, Scratch, beyond, distinct
 from starwell.stack.warp import Warp
 
 KAPPA_HIGH = 4.0
@@ -203,11 +204,12 @@ def outliers(
     high = d > KAPPA_HIGH * sigma
     found = np.concatenate([places[d < -KAPPA_LOW * sigma], places[high]])
     sharp = d > SHARP_KAPPA * sigma
-    found = np.unique(np.concatenate([found, _edges(deviation, places[sharp], sigma[sharp])]))
+    found = distinct(found, _edges(deviation, places[sharp], sigma[sharp]))
     blob = BLOB_PX * rule.grain**2
-    return np.union1d(found, _grown(found, shape, blob)) if found.size >= blob else found
+    return distinct(found, _grown(found, shape, blob)) if found.size >= blob else found
 
 
+@cache
 def _offsets(radius: int) -> NDArray[np.int64]:
     """(dy, dx) of a disc, its centre left out."""
     dy, dx = np.mgrid[-radius : radius + 1, -radius : radius + 1]
@@ -246,4 +248,4 @@ def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:
     if not big.size:
         return big
     neighbours, inside = _around(big, shape, GROWTH_PX)
-    return np.unique(neighbours[inside])
+    return distinct(neighbours[inside])

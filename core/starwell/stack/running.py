@@ -23,10 +23,10 @@ from starwell.frame import Float32, Mask, Planes
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, within
 from starwell.stack.judge import Compared, Judge
-from starwell.stack.kernels import Indices, Kernel, Scratch
+from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct, quantise
 from starwell.stack.ledger import Entry, State, pack, unpack
 from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
-from starwell.stack.sums import Accumulators, mask_pixels
+from starwell.stack.sums import Accumulators, Change, mask_pixels
 from starwell.stack.trails import Trail
 
 NOTHING = np.empty(0, np.int64)
@@ -127,13 +127,13 @@ class RunningStack:
     def _judged(self, sub: Contribution) -> Added:
         judge = Judge(self.rules(sub, self.scenes), self.size, self.fwhm_px)
         judge.measure_scatter(partial(self._compared, sub), self.each)
-        self._over_bands(sub, partial(self._judge_band, sub, judge))
+        self._settled(sub, partial(self._judge_band, sub, judge))
         trails = tuple(trail for trail in judge.trails() if self._passes(trail))
         masks = [judge.masks(channel) for channel in self.channels]
         for channel in self.channels if trails else ():
             crossed = self._crossed(sub, channel, trails, masks[channel])
             self._withdraw(sub, channel, crossed)
-            masks[channel] = np.union1d(masks[channel], crossed)
+            masks[channel] = distinct(masks[channel], crossed)
         entry = replace(sub.entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED)
         self._counted(sub, masks, 1)
         return Added(entry, sum(m.size for m in masks) / self.sums.count.size, trails)
@@ -153,18 +153,23 @@ class RunningStack:
         sub = self.contribution(calibrated, entry)
         masks = [unpack(mask) for mask in entry.masks]
 
-        def replay(channel: int, y0: int, y1: int) -> None:
+        def replay(channel: int, y0: int, y1: int) -> Change:
             band = sub.band(channel, y0, y1, self.scratch)
             masked = within(masks[channel], y0 * self.size[1], y1 * self.size[1])
-            self.sums.settle(sub, channel, band, masked, self.scratch, sign)
+            return self.sums.settle(sub, channel, band, masked, self.scratch, sign)
 
-        self._over_bands(sub, replay)
+        self._settled(sub, replay)
         self._counted(sub, masks, sign)
         return entry
 
-    def _over_bands(self, sub: Contribution, work: Callable[[int, int, int], None]) -> None:
-        tasks = [(channel, *band) for band in sub.bands() for channel in self.channels]
-        self.each(lambda task: work(*task), tasks)
+    def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Change]) -> None:
+        """Settle all bands of a sub, then the single pixels they leave."""
+        tasks = [(channel, *band) for channel in self.channels for band in sub.bands()]
+        changes = self.each(lambda task: settle(*task), tasks)
+        bands = len(sub.bands())
+        for channel in self.channels:
+            here = changes[channel * bands : (channel + 1) * bands]
+            self.sums.change(sub, channel, Change.all(here))
 
     def rules(self, sub: Contribution, scenes: Sequence[Scene]) -> list[Rule]:
         """How each channel of this sub is judged before these scenes."""
@@ -188,22 +193,23 @@ class RunningStack:
             mean = self.sums.mean_band(channel, y0, y1, self.scratch)
             count = self.sums.count[channel, y0:y1]
         np.subtract(band.y, mean, out=deviation)
-        return Compared(deviation, mean, count, band.ok)
+        band.erase(deviation, 0)
+        return Compared(deviation, mean, count, band.counts)
 
-    def _judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> None:
+    def _judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Change:
         band = sub.band(channel, y0, y1, self.scratch)
         masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
-        self.sums.settle(sub, channel, band, masked, self.scratch, 1)
+        return self.sums.settle(sub, channel, band, masked, self.scratch, 1)
 
     def _crossed(
         self, sub: Contribution, channel: int, trails: tuple[Trail, ...], masked: Indices
     ) -> Indices:
         """Output pixels under the trails that this sub has contributed in full: sorted flat indices."""
-        flat = np.unique(np.concatenate([trail.pixels(self.size) for trail in trails]))
+        flat = distinct(*(trail.pixels(self.size) for trail in trails))
         y, x = np.divmod(flat, self.size[1])
         first, end = sub.warp.valid(channel, 0, self.size[0])
         flat = flat[(x >= first[y]) & (x < end[y])]
-        return np.setdiff1d(flat, np.union1d(masked, sub.defects[channel]), assume_unique=True)
+        return flat[~among(flat, distinct(masked, sub.defects[channel]))]
 
     def _withdraw(self, sub: Contribution, channel: int, flat: Indices) -> None:
         """Take back what these pixels have added: the same bands again, hence the same numbers."""
@@ -212,9 +218,9 @@ class RunningStack:
         def withdraw(rows: tuple[int, int]) -> None:
             here = within(flat, rows[0] * width, rows[1] * width)
             if here.size:
-                values = sub.band(channel, *rows, self.scratch).y.reshape(-1)[here]
-                self.sums.change(sub, channel, here + rows[0] * width, values, sub.weight[channel], -1)
-                self.sums.count[channel].reshape(-1)[here + rows[0] * width] -= 1
+                y, weight = sub.band(channel, *rows, self.scratch).y.reshape(-1)[here], sub.weight[channel]
+                quantise(y, -weight, y)
+                self.sums.change(sub, channel, Change.of(here, y, -weight, -1).moved(rows[0] * width))
 
         self.each(withdraw, sub.bands())
 

@@ -6,8 +6,8 @@ Fixed point: the sum is whole multiples of 2^-16 ADU·weight kept in float64, ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,6 +19,34 @@ from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
 from starwell.stack.halves import Halves
 from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of, quantise
 from starwell.stack.rejection import CELL, NoiseMap
+
+
+class Change(NamedTuple):
+    """Single output pixels: flat indices, and what is added there to sum, weight and count (modulo 2^16)."""
+
+    flat: Indices
+    q: Float64
+    weight: NDArray[np.int32]
+    subs: NDArray[np.uint16]
+
+    @classmethod
+    def of(cls, flat: Indices, q: Float32, weight: int, subs: int) -> Change:
+        """The same weight and count everywhere."""
+        here = flat.shape
+        return cls(flat, q.astype(np.float64), np.full(here, weight, np.int32), _counted(here, subs))
+
+    @classmethod
+    def all(cls, changes: Iterable[Change]) -> Change:
+        """One after the other."""
+        return cls(*(np.concatenate(parts) for parts in zip(*changes, strict=True)))
+
+    def moved(self, by: int) -> Change:
+        """The same at indices larger by this much."""
+        return self._replace(flat=self.flat + by)
+
+
+def _counted(shape: tuple[int, ...], subs: int) -> NDArray[np.uint16]:
+    return np.full(shape, subs % (1 << 16), np.uint16)
 
 
 class Accumulators:
@@ -74,27 +102,35 @@ class Accumulators:
 
     def settle(
         self, sub: Contribution, channel: int, band: Band, masked: Indices, scratch: Scratch, sign: int
-    ) -> None:
-        """Add a band's pixels (or take them out): masked ones not at all, repaired ones faintly."""
-        y0, y, ok, faint = band
-        ok.reshape(-1)[masked] = 0
-        weight, q = sub.weight[channel], scratch.take("work", y.shape)
-        quantise(y, weight, q)
-        accumulate(q, ok, weight, self.band(channel, y0, y0 + len(y)), scratch, sign=sign)
-        if sub.odd:
-            self.halves.add(channel, y0, q, ok, weight, sign=sign)
-        faint_y = y.reshape(-1)[faint]
-        self.change(sub, channel, faint + y0 * y.shape[1], faint_y, sub.faint[channel], sign)
+    ) -> Change:
+        """Add a band's pixels (or take them out), as if the whole rectangle counted; what is yet to `change`.
 
-    def change(
-        self, sub: Contribution, channel: int, flat: Indices, y: Float32, weight: int, sign: int
-    ) -> None:
-        """Add single output pixels to sum and weight, or take them out; no index may repeat."""
-        q = sign * np.rint(y * np.float32(weight)).astype(np.float64)
-        self.sum[channel].reshape(-1)[flat] += q
-        self.weight[channel].reshape(-1)[flat] += sign * weight
+        masked: band-flat pixels that count but are to be left out; repaired ones get their faint weight.
+        """
+        y0, y, reach, faint = band
+        weight, q = sign * sub.weight[channel], scratch.take("work", y.shape)
+        quantise(y, weight, q)
+        inner = reach.inner
+        total, weights, subs = self.band(channel, y0, y0 + len(y))
+        accumulate(q[inner], weight, Sums(total[inner], weights[inner], subs[inner]))
         if sub.odd:
-            self.halves.change(channel, flat, q, sign * weight, self.size[1])
+            self.halves.add(channel, y0, q, inner, weight)
+        ragged = reach.ragged(y.shape[1])
+        rest = Change.of(ragged, q.reshape(-1)[ragged], weight, sign)
+        out = np.concatenate([masked, faint])
+        less = Change.of(out, -q.reshape(-1)[out], -weight, -sign)
+        share = sign * sub.faint[channel]
+        little = Change.of(faint, np.rint(y.reshape(-1)[faint] * np.float32(share)), share, 0)
+        return Change.all([rest, less, little]).moved(y0 * y.shape[1])
+
+    def change(self, sub: Contribution, channel: int, change: Change) -> None:
+        """Add single output pixels to the sums; an index may repeat."""
+        flat, q, weight, subs = change
+        np.add.at(self.sum[channel].reshape(-1), flat, q)
+        np.add.at(self.weight[channel].reshape(-1), flat, weight)
+        np.add.at(self.count[channel].reshape(-1), flat, subs)
+        if sub.odd:
+            self.halves.change(channel, flat, q, weight, self.size[1])
 
     def mean_band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Float32:
         """Mean in ADU of these rows in scratch, not a number where there is none."""

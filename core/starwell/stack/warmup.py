@@ -21,6 +21,7 @@ from starwell.errors import PlanError
 from starwell.frame import Float32
 from starwell.stack.contribution import Contribution
 from starwell.stack.judge import Compared, Judge
+from starwell.stack.kernels import distinct
 from starwell.stack.ledger import Entry, pack, unpack
 from starwell.stack.rejection import Rule, Scene, survey
 from starwell.stack.ring import RING
@@ -90,13 +91,14 @@ class _Ring:
 
         def hold(task: tuple[int, int, int]) -> None:
             channel, y0, y1 = task
-            _, y, ok, _ = sub.band(channel, y0, y1, stack.scratch)
+            band = sub.band(channel, y0, y1, stack.scratch)
+            y = band.y
             np.subtract(y, np.float32(self._level[channel]), out=y)
             np.multiply(y, np.float32(1 / self._step[channel]), out=y)
             np.clip(np.rint(y, out=y), MISSING + 1, -MISSING - 1, out=y)
             held = self._held[i, channel, y0:y1]
             np.copyto(held, y, casting="unsafe")
-            np.copyto(held, MISSING, where=ok == 0)
+            band.erase(held, MISSING)
 
         stack.each(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
 
@@ -104,7 +106,8 @@ class _Ring:
         """Level and step of a channel, from the middle rows of the first sub."""
         middle = self._stack.size[0] // 2
         band = sub.band(channel, middle, min(middle + 8, self._stack.size[0]), self._stack.scratch)
-        level = float(np.median(band.y[band.ok == 1])) if band.ok.any() else 0.0
+        seen = band.y[band.reach.inner]
+        level = float(np.median(seen)) if seen.size else 0.0
         variance = self._rules[0][channel].noise.variance(np.full(1, level, np.float32), ...)
         self._level[channel] = level
         self._step[channel] = math.sqrt(float(np.median(variance))) / STEPS_PER_SIGMA
@@ -138,15 +141,15 @@ class _Ring:
         held, middle = self._held[i, channel, y0:y1], self._median[channel, y0:y1]
         take = self._stack.scratch.take
         deviation, mean = take("deviation", held.shape), take("mean", held.shape)
-        ok = take("ok", held.shape, np.uint8)
         np.copyto(mean, middle)
         np.subtract(held, mean, out=deviation)
         step, level = np.float32(self._step[channel]), np.float32(self._level[channel])
         np.multiply(deviation, step, out=deviation)
         np.multiply(mean, step, out=mean)
         np.add(mean, level, out=mean)
-        np.not_equal(held, MISSING, out=ok.view(np.bool_))
-        return Compared(deviation, mean, None, ok)
+        missing = np.equal(held, MISSING, out=take("missing", held.shape, np.bool_))
+        np.copyto(deviation, 0, where=missing)
+        return Compared(deviation, mean, None, lambda flat: ~missing.reshape(-1)[flat])
 
     def judged(self, i: int, entry: Entry) -> tuple[Entry, tuple[Trail, ...]]:
         """The entry with masks and scatter, and the trails of a held sub."""
@@ -161,10 +164,10 @@ class _Ring:
         trails = judge.trails()
         masks = [judge.masks(channel) for channel in stack.channels]
         if trails:
-            under = np.unique(np.concatenate([trail.pixels(stack.size) for trail in trails]))
+            under = distinct(*(trail.pixels(stack.size) for trail in trails))
             for channel, held in enumerate(self._held[i]):
                 counted = under[held.reshape(-1)[under] != MISSING]
-                masks[channel] = np.union1d(masks[channel], counted)
+                masks[channel] = distinct(masks[channel], counted)
         return replace(entry, masks=tuple(map(pack, masks)), scatter=judge.scatter), trails
 
 

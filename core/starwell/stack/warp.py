@@ -23,6 +23,7 @@ from starwell.stack.kernels import (
     Line,
     Scratch,
     Taps,
+    distinct,
     flat_true,
     horizontal,
     strip_length,
@@ -156,7 +157,7 @@ class Warp:
                     x, y = spot[:, 0] + dx, spot[:, 1] + dy
                     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
                     found.append((y * width + x)[inside])
-        return np.unique(np.concatenate(found))
+        return distinct(*found)
 
 
 def _strips(
