@@ -73,10 +73,11 @@ def asked(camera: Camera, exposure: Exposure, stand_in: StandIn, *, abort: bool,
         try:
             return camera.expose(exposure, cancel)
         except Aborted:
-            stand_in.set(hang_stop_ms=0)
             return None
         except Transient as fault:
             TRANSIENTS[str(fault).split(";")[0][:60]] += 1
+        finally:
+            stand_in.set(hang_stop_ms=0)
     return None
 
 

@@ -82,6 +82,7 @@ class ZwoCamera:
         self._registry = registry
         self._patience = patience
         self._link: ZwoLink | None = None
+        self._wanted = False
         self._kept: dict[Control, float] = {}
         self._number = 0
         label, camera = next(iter(candidates(uid, sdk.listed(), registry).items()))
@@ -98,9 +99,11 @@ class ZwoCamera:
         """Take the camera; CameraNotFound, CameraBusy, CameraGone."""
         if self._link is None:
             self._take()
+        self._wanted = True
 
     def close(self) -> None:
         """Let it go. The cooler stays as it is."""
+        self._wanted = False
         self._kept.clear()
         self._release()
 
@@ -127,7 +130,7 @@ class ZwoCamera:
 
     def expose(self, exposure: Exposure, cancel: Event, progress: Progress | None = None) -> Frame:
         """One snap, tried again after a fault; Transient when all attempts failed."""
-        self._opened()
+        self._ready(cancel, progress)
         faults: list[str] = []
         for attempt in range(1, self._patience.attempts + 1):
             try:
@@ -165,7 +168,7 @@ class ZwoCamera:
 
     def _video(self, exposure: Exposure, cancel: Event) -> Iterator[Frame]:
         while not cancel.is_set():
-            link = self._opened()
+            link = self._ready(cancel, None)
             try:
                 for shot in video(link, exposure, cancel, self.new_pixels, _VIDEO_GRACE_S):
                     started = datetime.now(UTC) - timedelta(seconds=shot.applied.seconds)
@@ -221,6 +224,12 @@ class ZwoCamera:
         if self._link is None:
             raise CameraGone(f"{self._facts.name} is not open")
         return self._link
+
+    def _ready(self, cancel: Event, progress: Progress | None) -> ZwoLink:
+        """The open camera; looked for again where an earlier exposure ended while it was away."""
+        if self._wanted and self._link is None:
+            self._reopen(cancel, progress)
+        return self._opened()
 
     def _recover(self, cancel: Event, progress: Progress | None, *, thoroughly: bool) -> None:
         """Make ready for another attempt: a failed exposure can be an unplugged camera, so look first."""

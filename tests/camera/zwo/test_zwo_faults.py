@@ -139,6 +139,8 @@ def test_waiting_for_an_unplugged_camera_ends_on_request(camera: ZwoCamera, stan
     with pytest.raises(Aborted):
         camera.expose(SUB, cancel)
     assert time.monotonic() - begun < 0.6
+    stand_in.plug()
+    assert camera.expose(SUB, threading.Event()).facts.attempts == 1
 
 
 @pytest.mark.parametrize("knobs", [{"open_error": 5}, {"open_error": 16}, {"init_error": 16}])
