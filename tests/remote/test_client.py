@@ -109,6 +109,13 @@ async def test_a_screen_commands_while_it_listens(engine: Any, place: Place) -> 
         assert await anext(events) == ev.ControlChanged(name="gain", value=7.0)
 
 
+async def test_a_screen_asks_how_the_night_stands_while_it_listens(engine: Any, place: Place) -> None:
+    client = LiveClient(place)
+    async with aclosing(client.events()) as events:
+        await anext(events)
+        assert await client.status() == engine.now
+
+
 async def test_a_screen_survives_the_engine_and_finds_the_next_one(serving: Any) -> None:
     client = LiveClient(serving.place, retry_s=0.02)
     async with aclosing(client.events()) as events:

@@ -6,7 +6,7 @@ import threading
 import time
 from itertools import pairwise
 
-from starwell.session.events import ControlChanged, Event, PreviewReady, SubRejected
+from starwell.session.events import ControlChanged, Event, HistogramReady, PreviewReady, SubRejected
 from starwell.session.subscription import Subscribers
 
 
@@ -25,6 +25,19 @@ def test_what_is_taken_comes_in_order_with_the_newest_picture_of_each_kind() -> 
         subscribers.publish(event)
     assert listener.take() == [rejected(1), picture(1, "sub"), picture(2), rejected(2)]
     assert listener.take() == []
+
+
+def test_of_histograms_only_the_newest_of_each_picture_counts() -> None:
+    def histogram(number: int, of: str) -> HistogramReady:
+        return HistogramReady(of=of, number=number, low_adu=500.0, high_adu=900.0, counts=(9, 1))
+
+    subscribers = Subscribers()
+    listener = subscribers.subscribe()
+    for event in (histogram(1, "stack"), picture(2), histogram(1, "sub"), histogram(2, "stack")):
+        subscribers.publish(event)
+    newest = [picture(2), histogram(1, "sub"), histogram(2, "stack")]
+    assert listener.take() == newest
+    assert list(subscribers.subscribe().recent) == newest
 
 
 def test_a_new_listener_is_told_what_counts() -> None:

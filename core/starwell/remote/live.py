@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -20,6 +20,7 @@ from starwell.remote.messages import (
     Greeting,
     Hello,
     Reply,
+    Report,
     Request,
     Snapshot,
     Status,
@@ -68,10 +69,10 @@ class LiveClient:
         self._place = place or Place()
         self._retry_s = retry_s
         self._writer: asyncio.StreamWriter | None = None
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._numbers = count(1)
 
-    async def events(self) -> AsyncIterator[Connected | Lost | AnyEvent]:
+    async def events(self) -> AsyncGenerator[Connected | Lost | AnyEvent]:
         """Connected, then every event; Lost once whenever the engine does not answer; without end.
 
         Raises EngineRefused where trying again does not help: another version, another user.
@@ -114,7 +115,7 @@ class LiveClient:
             case Answer():
                 waiting = self._waiting.get(message.id)
                 if waiting is not None and not waiting.done():
-                    waiting.set_result(message.reply)
+                    waiting.set_result(message)
                 return None
             case Farewell():
                 raise parted(message)
@@ -125,6 +126,16 @@ class LiveClient:
 
     async def ask(self, command: AnyCommand, *, timeout_s: float = ANSWER_WITHIN_S) -> Reply:
         """What the engine replies to a command; EngineError when it does not, or is not connected."""
+        return (await self._answer(command, timeout_s)).reply
+
+    async def status(self, *, timeout_s: float = ANSWER_WITHIN_S) -> Status:
+        """How the night stands now; raises as `ask` does."""
+        answer = await self._answer(Report(), timeout_s)
+        if answer.status is None:
+            raise EngineError(answer.reply.message)
+        return answer.status
+
+    async def _answer(self, command: AnyCommand | Report, timeout_s: float) -> Answer:
         if self._writer is None:
             raise NoEngine("The engine does not answer at the moment: nothing was asked of it.")
         number = next(self._numbers)

@@ -16,6 +16,7 @@ from starwell.session.events import (
     AnyEvent,
     CameraFault,
     Event,
+    HistogramReady,
     PreviewReady,
     QualityAdvice,
     State,
@@ -38,7 +39,10 @@ def kind_of(event: type[Event]) -> str:
 ALARM = "alarm"
 """Whatever needs a person: serious advice, a camera that is gone, subs kept out in a row, a fault."""
 
-ALERT_KINDS = (ALARM, *(kind_of(kind) for kind in get_args(AnyEvent) if kind is not PreviewReady))
+ALERT_KINDS = (
+    ALARM,
+    *(kind_of(kind) for kind in get_args(AnyEvent) if kind not in (PreviewReady, HistogramReady)),
+)
 SUBJECT = "alerts"
 """The subject of advice about alerts themselves; it runs no command."""
 
@@ -184,7 +188,9 @@ def _launch(command: str, said: dict[str, str]) -> tuple[subprocess.Popen[bytes]
 
 
 def _kinds(event: Event) -> Iterator[str]:
-    if isinstance(event, PreviewReady) or (isinstance(event, QualityAdvice) and event.subject == SUBJECT):
+    if isinstance(event, PreviewReady | HistogramReady) or (
+        isinstance(event, QualityAdvice) and event.subject == SUBJECT
+    ):
         return
     yield kind_of(type(event))
     if is_alarm(event):

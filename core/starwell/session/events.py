@@ -138,6 +138,19 @@ class PreviewReady(Event, frozen=True, kw_only=True):
     pixels: bytes
 
 
+class HistogramReady(Event, frozen=True, kw_only=True):
+    """How many pixels of a picture lie in each of at most 128 equal steps from low_adu to high_adu.
+
+    The values are linear, in ADU; what lies beyond counts in the first and in the last step.
+    """
+
+    of: str
+    number: int
+    low_adu: float
+    high_adu: float
+    counts: tuple[int, ...]
+
+
 class StackSaved(Event, frozen=True, kw_only=True):
     """The stack is on disk."""
 
@@ -147,11 +160,13 @@ class StackSaved(Event, frozen=True, kw_only=True):
 
 
 class ControlChanged(Event, frozen=True, kw_only=True):
-    """A camera control reads back a new value."""
+    """A camera control reads back a new value; low and high: what it takes, where that is known."""
 
     name: str
     value: float
     unit: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 class StateChanged(Event, frozen=True, kw_only=True):
@@ -196,6 +211,7 @@ AnyEvent = (
     | StackStarted
     | StackMeasured
     | PreviewReady
+    | HistogramReady
     | StackSaved
     | ControlChanged
     | StateChanged

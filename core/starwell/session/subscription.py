@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import count
 
-from starwell.session.events import ControlChanged, Event, PreviewReady
+from starwell.session.events import ControlChanged, Event, HistogramReady, PreviewReady
 
 BACKLOG = 10_000
 """Events a listener may fall behind: far more than a night's, unless nobody reads them at all."""
@@ -43,9 +43,10 @@ class Subscription:
         with self._changed:
             if self._closed or self.lagging:
                 return
-            if isinstance(event, PreviewReady):
-                self._mail.pop(event.of, None)
-                self._mail[event.of] = event
+            if isinstance(event, PreviewReady | HistogramReady):
+                shown = f"{type(event).__name__} {event.of}"
+                self._mail.pop(shown, None)
+                self._mail[shown] = event
             else:
                 self._mail[next(self._serial)] = event
             if len(self._mail) > self._backlog:
@@ -108,8 +109,8 @@ class Subscribers:
         with self._lock:
             told = next(self._serial), event
             match event:
-                case PreviewReady():
-                    self._newest["picture", event.of] = told
+                case PreviewReady() | HistogramReady():
+                    self._newest[type(event).__name__, event.of] = told
                 case ControlChanged():
                     self._newest["control", event.name] = told
                 case _:
