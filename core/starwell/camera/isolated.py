@@ -225,7 +225,10 @@ class IsolatedCamera:
             until = time.monotonic() + (self._deadlines.back_s if cancel else 0.0)
             while True:
                 try:
-                    return self._restart()
+                    return self._restart(cancel)
+                except Aborted:
+                    self._end(within_s=0.0)
+                    raise
                 except (CameraNotFound, CameraBusy, CameraGone, Transient) as fault:
                     self._end(within_s=0.0)
                     if time.monotonic() > until:
@@ -233,30 +236,30 @@ class IsolatedCamera:
                 if cancel is not None and cancel.wait(_LOOK_S):
                     raise Aborted("the exposure was ended on request while the camera was away")
 
-    def _restart(self) -> CameraProcess:
+    def _restart(self, cancel: Event | None) -> CameraProcess:
         self._end(within_s=0.0)
-        self._open_now()
+        self._open_now(cancel)
         assert self._process is not None
         for control, value in self._kept.items():
             self._process.ask("set", control, value, within_s=self._deadlines.quick_s)
         return self._process
 
-    def _open_now(self) -> None:
+    def _open_now(self, cancel: Event | None = None) -> None:
         if self._process is None or not self._process.is_alive():
-            self._facts = self._make(self._facts.uid)
+            self._facts = self._make(self._facts.uid, cancel)
         assert self._process is not None
         try:
-            self._facts = self._process.ask("open", within_s=self._deadlines.open_s)
+            self._facts = self._process.ask("open", within_s=self._deadlines.open_s, cancel=cancel)
         except ChildLost as lost:
             raise Transient(str(lost)) from lost
 
-    def _make(self, uid: str | None) -> CameraFacts:
+    def _make(self, uid: str | None, cancel: Event | None = None) -> CameraFacts:
         self._end(within_s=0.0)
         arguments = self._arguments | ({"uid": uid} if "uid" in self._arguments else {})
         self._process = CameraProcess()
         try:
             facts: CameraFacts = self._process.ask(
-                "make", self._factory, arguments, within_s=self._deadlines.open_s
+                "make", self._factory, arguments, within_s=self._deadlines.open_s, cancel=cancel
             )
         except ChildLost as lost:
             self._end(within_s=0.0)

@@ -11,18 +11,21 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from multiprocessing.connection import Connection, Pipe
+from threading import Event
 from typing import Any
 
 from starwell import errors
 from starwell.camera.shared_pixels import Lender
-from starwell.errors import CameraError, StarwellError
+from starwell.errors import Aborted, CameraError, StarwellError
 
 _BOOT = (
     "import json, sys; path, channel, pieces, parent = json.loads(sys.argv[1]); sys.path[:] = path;"
     " from starwell.camera.isolated_child import main; main(channel, pieces, parent)"
 )
 _END_S = 3.0
+_TURN_S = 0.05
 _LOST: tuple[str, Any] = ("lost", None)
 _LAST = ("value", "error", "lost")
 
@@ -74,12 +77,16 @@ class CameraProcess:
         self._reader = threading.Thread(target=self._read, name="camera answers", daemon=True)
         self._reader.start()
 
-    def ask(self, verb: str, *arguments: Any, within_s: float) -> Any:
-        """Ask and wait for the one answer; ChildLost when it does not come in time."""
-        answer = self.post(verb, *arguments).next(within_s)
-        if answer is None:
-            raise ChildLost(f"ZWO's library or the camera did not answer {verb} within {within_s:g} s")
-        return answer[1]
+    def ask(self, verb: str, *arguments: Any, within_s: float, cancel: Event | None = None) -> Any:
+        """Ask and wait for the one answer; ChildLost when it does not come in time, Aborted when cancelled."""
+        call = self.post(verb, *arguments)
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            if answer := call.next(min(_TURN_S, within_s)):
+                return answer[1]
+            if cancel is not None and cancel.is_set():
+                raise Aborted("the exposure was ended on request while the camera was being opened")
+        raise ChildLost(f"ZWO's library or the camera did not answer {verb} within {within_s:g} s")
 
     def post(self, verb: str, *arguments: Any) -> Call:
         """Ask; the answers are taken from the call."""

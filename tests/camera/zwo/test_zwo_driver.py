@@ -112,6 +112,24 @@ def test_a_call_that_blocks_for_five_minutes_costs_one_exposure(
     assert (camera.telemetry().cooler_on, camera.telemetry().target_celsius) == (True, -5)
 
 
+def test_an_abort_is_quick_while_the_camera_is_being_opened_again(
+    opened: Callable[..., Camera], stand_in: Any, never: threading.Event
+) -> None:
+    camera = opened()
+    stand_in.set(segv_next=1)
+    with pytest.raises(Transient):
+        camera.expose(SUB, never)
+    stand_in.set(hang_stop_ms=300_000)
+    cancel = threading.Event()
+    threading.Timer(0.8, cancel.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Aborted):
+        camera.expose(SUB, cancel)
+    assert time.monotonic() - begun < 2.0
+    stand_in.set(hang_stop_ms=0)
+    assert camera.expose(SUB, never).facts.attempts == 1
+
+
 def test_a_segfault_costs_one_exposure(
     opened: Callable[..., Camera], stand_in: Any, never: threading.Event
 ) -> None:
