@@ -78,7 +78,7 @@ class CameraProcess:
         self._reader.start()
 
     def ask(self, verb: str, *arguments: Any, within_s: float, cancel: Event | None = None) -> Any:
-        """Ask and wait for the one answer; ChildLost when it does not come in time, Aborted when cancelled."""
+        """Ask and wait for the answer; ChildLost when it does not come in time, Aborted when cancelled."""
         call = self.post(verb, *arguments)
         until = time.monotonic() + within_s
         while time.monotonic() < until:
