@@ -16,10 +16,10 @@ from starwell.stack.rejection import CELL, Rule, outliers
 from starwell.stack.trails import BIN, Trail, find_trails
 
 SAMPLE_ROWS = 8
-_MOST_SAMPLES = 10
+_MOST_SAMPLES = 8
 _FEWEST_PIXELS = 200
-_EVERY = 3
-"""One column in three of the sampled bands is enough."""
+_SAMPLE_COLUMNS = 1000
+"""So many columns of the sampled bands, at least, are enough."""
 
 _STARLESS = 0.3
 """Sky is where the star term is below this part of sigma."""
@@ -68,7 +68,7 @@ class Judge:
         return tuple(rule.scatter for rule in self.rules)
 
     def measure_scatter(self, compare: Compare, each: Each) -> None:
-        """Set each rule's scatter: 4-sigma-clipped rms of D/sigma on starless pixels of up to 10 bands."""
+        """Set each rule's scatter: 4-sigma-clipped rms of D/sigma on starless pixels of up to 8 bands."""
         height = self._size[0]
         count = min(_MOST_SAMPLES, max(1, height // (2 * SAMPLE_ROWS)))
         starts = [(2 * i + 1) * height // (2 * count) // 2 * 2 for i in range(count)]
@@ -110,18 +110,18 @@ class Judge:
 
     def trails(self) -> tuple[Trail, ...]:
         """Straight lines in the deviation of all channels together."""
-        total = np.zeros(self._binned.shape[1:], np.float32)
-        for binned, rule in zip(self._binned, self.rules, strict=True):
+        total = _in_sigmas(self._binned[0], self.rules[0])
+        for binned, rule in zip(self._binned[1:], self.rules[1:], strict=True):
             total += _in_sigmas(binned, rule)
-        np.nan_to_num(total, copy=False)
         return tuple(find_trails(total, self._fwhm_px))
 
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
     """D/sigma of starless pixels that count; a pixel that is its own reference (0) says nothing."""
-    deviation, mean = compared.deviation[:, ::_EVERY], compared.mean[:, ::_EVERY]
-    subs = None if compared.subs is None else compared.subs[:, ::_EVERY]
-    y, x = y0 + np.arange(len(deviation))[:, None], _EVERY * np.arange(deviation.shape[1])
+    every = max(1, compared.mean.shape[1] // _SAMPLE_COLUMNS)
+    deviation, mean = compared.deviation[:, ::every], compared.mean[:, ::every]
+    subs = None if compared.subs is None else compared.subs[:, ::every]
+    y, x = y0 + np.arange(len(deviation))[:, None], every * np.arange(deviation.shape[1])
     variance, star = rule.variance(y, x, mean, subs)
     sky = (deviation != 0) & (star < _STARLESS**2 * variance)
     z: Float32 = deviation[sky] / np.sqrt(variance[sky])
@@ -131,9 +131,11 @@ def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
 def _in_sigmas(binned: Float32, rule: Rule) -> Float32:
     """The binned deviation over sigma, 0 on stars."""
     noise, scene = rule.noise, rule.scene
-    sigma = np.sqrt(noise.variance(scene.low, ...))
     per_cell = CELL // BIN
     ny, nx = binned.shape
-    sigma = np.repeat(np.repeat(sigma, per_cell, axis=0), per_cell, axis=1)[:ny, :nx]
-    star = scene.star[BIN // 4 :: BIN // 2, BIN // 4 :: BIN // 2][:ny, :nx].astype(np.float32)
-    return np.where(star < sigma, binned / sigma, np.float32(0))
+    cells = np.sqrt(noise.variance(scene.low, ...))
+    sigma = np.repeat(np.repeat(cells, per_cell, axis=1), per_cell, axis=0)[:ny, :nx]
+    star = scene.star[BIN // 4 :: BIN // 2, BIN // 4 :: BIN // 2][:ny, :nx]
+    z: Float32 = binned / sigma
+    z[(star >= sigma) | np.isnan(z)] = 0
+    return z

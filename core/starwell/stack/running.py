@@ -30,7 +30,7 @@ from starwell.stack.sums import Accumulators, Change, mask_pixels
 from starwell.stack.trails import Trail
 
 NOTHING = np.empty(0, np.int64)
-BAND_ROWS = 64
+BAND_ROWS = 96
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -135,7 +135,7 @@ class RunningStack:
             self._withdraw(sub, channel, crossed)
             masks[channel] = distinct(masks[channel], crossed)
         entry = replace(sub.entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED)
-        self._counted(sub, masks, 1)
+        self._counted(sub, masks, [rule.noise for rule in judge.rules], 1)
         return Added(entry, sum(m.size for m in masks) / self.sums.count.size, trails)
 
     def remove(self, calibrated: Calibrated, entry: Entry) -> Entry:
@@ -159,7 +159,7 @@ class RunningStack:
             return self.sums.settle(sub, channel, band, masked, self.scratch, sign)
 
         self._settled(sub, replay)
-        self._counted(sub, masks, sign)
+        self._counted(sub, masks, [self.noise(sub, c) for c in self.channels], sign)
         return entry
 
     def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Change]) -> None:
@@ -224,12 +224,11 @@ class RunningStack:
 
         self.each(withdraw, sub.bands())
 
-    def _counted(self, sub: Contribution, masks: list[Indices], sign: int) -> None:
+    def _counted(self, sub: Contribution, masks: list[Indices], noises: list[NoiseMap], sign: int) -> None:
         """What is kept once per sub: rejections and the model variance."""
         self.stacked += sign
-        for channel, masked in enumerate(masks):
+        for channel, (masked, noise) in enumerate(zip(masks, noises, strict=True)):
             mask_pixels(self.sums.masked[channel], masked, sign)
-            noise = self.noise(sub, channel)
             weight = sub.weight[channel] / WEIGHT_ONE
             self.sums.count_noise(channel, noise, weight, sub.warp.covered(channel, CELL), sign)
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from starwell.frame import Float32, Float64
-from starwell.stack.kernels import Indices, clipped_rms
+from starwell.stack.kernels import Indices, clipped_rms, flat_true
 
 BIN = 4
 """Output px per bin."""
@@ -62,7 +62,7 @@ def find_trails(binned: Float32, fwhm_px: float) -> list[Trail]:
     The result depends on the values only. Sigma is measured anew here: binning correlated pixels changed it.
     """
     z = _cleaned(binned)
-    y, x = np.nonzero(z > _POINT_SIGMA)
+    y, x = np.divmod(flat_true(z > _POINT_SIGMA), z.shape[1])
     if len(x) > _MOST_POINTS:
         brightest = np.argsort(-z[y, x], kind="stable")[:_MOST_POINTS]
         y, x = y[brightest], x[brightest]
@@ -80,12 +80,14 @@ def find_trails(binned: Float32, fwhm_px: float) -> list[Trail]:
 
 def _cleaned(binned: Float32) -> Float32:
     """z without what is smooth, in units of its own sigma, clipped so that stars leave no moats."""
-    values = binned[binned != 0]
-    sigma = clipped_rms(values[:: max(1, values.size // 50_000)])
+    sample = binned.reshape(-1)[:: max(1, binned.size // 50_000)]
+    sigma = clipped_rms(sample[sample != 0])
     if not sigma > 0:
         return np.zeros_like(binned)
-    z: Float32 = np.clip(binned / np.float32(sigma), -5, 20)
-    z = z - cv2.blur(np.clip(z, -5, 5), (_CLEAN, _CLEAN))
+    z: Float32 = binned * np.float32(1 / sigma)
+    smooth = np.clip(z, -5, 5)
+    np.clip(z, -5, 20, out=z)
+    np.subtract(z, cv2.blur(smooth, (_CLEAN, _CLEAN)), out=z)
     z[[0, -1]] = z[:, [0, -1]] = 0  # half-covered bins along the edges make lines of their own
     return z
 
@@ -122,28 +124,40 @@ def _chords(rho: Float64, c: float, s: float, size: tuple[int, int]) -> Float32:
 
 def _strongest(x: Indices, y: Indices, z: Float32, used: int, fwhm_px: float) -> Trail | None:
     length, cos, sin, origin = _lengths(z.shape)
-    count = np.empty(length.shape, np.float32)
-    for first in range(0, _ANGLES, _ANGLES_AT_ONCE):
-        some = slice(first, first + _ANGLES_AT_ONCE)
-        rho = x.astype(np.float32) * cos[some]
-        rho += y.astype(np.float32) * sin[some]
-        rho += np.float32(origin + 0.5)
-        cell = rho.astype(np.int32)
-        cell += np.arange(_ANGLES_AT_ONCE, dtype=np.int32)[:, None] * length.shape[1]
-        lines = np.bincount(cell.ravel(), minlength=_ANGLES_AT_ONCE * length.shape[1])
-        count[some] = lines.reshape(_ANGLES_AT_ONCE, -1)
-    expected = np.maximum(length * np.float32(len(x) / max(used, 1)), np.float32(0.25))
-    np.copyto(count, 0, where=count < _FEWEST_POINTS)
-    significance = np.subtract(count, expected, out=count)
-    significance /= np.sqrt(expected, out=expected)
-    best = int(np.argmax(significance))
-    if significance.flat[best] <= SIGNIFICANCE:
+    lines, counts = _full_lines(x.astype(np.float32), y.astype(np.float32), (cos, sin, origin), length.shape)
+    if not lines.size:
+        return None
+    expected = np.maximum(length.reshape(-1)[lines] * (len(x) / max(used, 1)), 0.25)
+    significance = (counts - expected) / np.sqrt(expected)
+    strongest = int(np.argmax(significance))
+    best, most = int(lines[strongest]), float(significance[strongest])
+    if most <= SIGNIFICANCE:
         return None
     row, column = divmod(best, length.shape[1])
     angle, distance = _fitted(x, y, z, math.pi * row / _ANGLES, float(column - origin))
     centre = BIN * distance + (BIN - 1) / 2 * (math.cos(angle) + math.sin(angle))
     half_width = max(2 * fwhm_px, BIN * _half_width(x, y, angle, distance))
-    return Trail(angle, centre, half_width, float(significance.flat[best]))
+    return Trail(angle, centre, half_width, most)
+
+
+def _full_lines(
+    x: Float32, y: Float32, turned: tuple[Float32, Float32, int], shape: tuple[int, ...]
+) -> tuple[Indices, Indices]:
+    """Flat indices (angle, distance) of the lines with points enough, and how many; x·cos + y·sin votes."""
+    cos, sin, origin = turned
+    lines, counts = [], []
+    for first in range(0, _ANGLES, _ANGLES_AT_ONCE):
+        some = slice(first, first + _ANGLES_AT_ONCE)
+        rho = x * cos[some]
+        rho += y * sin[some]
+        rho += np.float32(origin + 0.5)
+        cell = rho.astype(np.int64)
+        cell += shape[1] * np.arange(_ANGLES_AT_ONCE)[:, None]
+        count = np.bincount(cell.ravel(), minlength=_ANGLES_AT_ONCE * shape[1])
+        full = np.flatnonzero(count >= _FEWEST_POINTS)
+        lines.append(full + first * shape[1])
+        counts.append(count[full])
+    return np.concatenate(lines), np.concatenate(counts)
 
 
 def _fitted(x: Indices, y: Indices, z: Float32, angle: float, distance: float) -> tuple[float, float]:

@@ -24,7 +24,6 @@ from starwell.stack.kernels import (
     Scratch,
     Taps,
     distinct,
-    flat_true,
     horizontal,
     strip_length,
     taps,
@@ -140,7 +139,8 @@ class Warp:
             out = scratch.take(name, (y1 - y0, width))
             _affine(view, route, y0, out, self.kernel)
         if self.kernel is not Kernel.LINEAR:
-            _clamp_ringing(view, route, y0, out)
+            first, end = self.valid(route.plane.channel, y0, y1)
+            _clamp_ringing(view, route, y0, out, slice(int(first.min()), int(end.max())))
         return out
 
     def near(self, channel: int, xy: NDArray[np.int64]) -> Indices:
@@ -247,22 +247,28 @@ def _affine(view: Float32, route: Route, y0: int, out: Float32, kernel: Kernel) 
         )
 
 
-def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32) -> None:
+def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32, columns: slice) -> None:
     """Lift the dark rings of the negative taps beside hard edges: saturated stars, glitches.
 
     v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the sky
-    of a few source rows are looked at: noise and the peaks of stars keep their linear interpolation.
+    of a few source rows are looked at, sigma from the lower quartile: noise and the peaks of stars keep
+    their linear interpolation. columns: those that anything is of.
     """
-    x = out.shape[1] / 2
-    rows = route.to_plane.apply([(x, y0 + len(out) * part) for part in (0.1, 0.4, 0.6, 0.9)])[:, 1]
-    sample = view[np.clip(np.rint(rows).astype(int), 0, len(view) - 1), ::16]
-    sky = float(np.median(sample))
-    sigma = 1.4826 * float(np.median(np.abs(sample - sky)))
-    dark = flat_true(out < np.float32(sky - 6 * sigma))
-    if not dark.size:
+    out = out[:, columns]
+    if not out.size:
         return
-    y, x = np.divmod(dark, out.shape[1])
-    at = np.floor(route.to_plane.apply(np.stack([x, y + y0], axis=1))).astype(np.int64)
+    x = columns.start + out.shape[1] / 2
+    rows = route.to_plane.apply([(x, y0 + len(out) * part) for part in (0.1, 0.4, 0.6, 0.9)])[:, 1]
+    sample = view[np.clip(np.rint(rows).astype(int), 0, len(view) - 1), ::16].ravel()
+    half = sample.size // 2
+    sample.partition((half // 2, half))
+    sky = float(sample[half])
+    limit = sky - 6 * (sky - float(sample[half // 2])) / 0.6745
+    if out.min() >= limit:
+        return
+    y, x = np.nonzero(out < np.float32(limit))
+    there = np.stack([x + columns.start, y + y0], axis=1)
+    at = np.floor(route.to_plane.apply(there)).astype(np.int64)
     left, top = (np.clip(at[:, k], 0, n - 2) for k, n in ((0, view.shape[1]), (1, view.shape[0])))
     inner = np.stack([view[top + j, left + i] for i in (0, 1) for j in (0, 1)])
     floor, ceiling = inner.min(axis=0), inner.max(axis=0)
