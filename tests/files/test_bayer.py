@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from starwell.files import fits
+from starwell.files.header import Header
+from starwell.files.mosaic import bayer_of
 from starwell.frame import Bayer, Planes
 
 ADU = {"R": 1000, "G": 2000, "B": 3000}
@@ -79,3 +81,9 @@ def test_a_pattern_on_colour_or_binned_frames_is_not_used(fits_file: Any) -> Non
     assert fits.read(cube).facts.bayer is None
     assert fits.read(binned).facts.bayer is None
     assert fits.read(binned).facts.flags == ("Bayer pattern RGGB is not used: binned 2×2",)
+
+
+def test_a_binned_mosaic_of_our_own_keeps_its_pattern():
+    values = {"BAYERPAT": "RGGB", "ROWORDER": "TOP-DOWN", "XBINNING": 2}
+    assert bayer_of(Header(values, {}), (10, 10), 2)[0] is None
+    assert bayer_of(Header({**values, "SWCREATE": "starwell 0.1.0"}, {}), (10, 10), 2)[0] is Bayer.RGGB

@@ -39,7 +39,9 @@ def bayer_of(
         return None, top_down, flags
     if name not in _BAYER:
         return None, top_down, (*flags, f"Bayer pattern {name} is not known: read as mono")
-    if binning > 1:
+    # Many programs bin colours together and leave the pattern in the header; starwell never does.
+    ours = str(values.get("SWCREATE", "")).startswith("starwell")
+    if binning > 1 and not ours:
         return None, top_down, (*flags, f"Bayer pattern {name} is not used: binned {binning}×{binning}")
     rows_up = shape[0] - 1 if order == "BOTTOM-UP" else 0
     pattern = Bayer(name).shifted(_offset(values, _X_OFFSETS), _offset(values, _Y_OFFSETS) + rows_up)
