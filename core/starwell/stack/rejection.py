@@ -151,8 +151,11 @@ def _stars_from(star: NDArray[np.float16], box: Float32, grain: int, bands: list
 
 
 def _cell_minima(half: Float32) -> Float32:
-    rows, columns = (np.arange(0, n, _HALF_CELL) for n in half.shape)
-    minima: Float32 = np.minimum.reduceat(np.minimum.reduceat(half, rows, axis=0), columns, axis=1)
+    height, width = (-(-n // _HALF_CELL) for n in half.shape)
+    beyond = [(0, cells * _HALF_CELL - n) for cells, n in zip((height, width), half.shape, strict=True)]
+    whole = np.pad(half, beyond, mode="edge") if any(more for _, more in beyond) else half
+    rows = whole.reshape(height, _HALF_CELL, -1).min(axis=1)
+    minima: Float32 = rows.reshape(height, width, _HALF_CELL).min(axis=2)
     return minima
 
 

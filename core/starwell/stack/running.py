@@ -262,7 +262,10 @@ class RunningStack:
         """The weighted mean in ADU, H×W or channels×H×W, averaged over step×step px; 0 where none is."""
         if channel is not None:
             return self.sums.mean(channel, step, self.scratch)
-        return np.stack([self.sums.mean(c, step, self.scratch) for c in self.channels])
+        out = np.empty((self.planes.channels, *(n // step for n in self.size)), np.float32)
+        for c in self.channels:
+            self.sums.mean(c, step, self.scratch, out[c])
+        return out
 
     def coverage(self, channel: int = 0) -> Mask:
         """Where the stack has a value."""

@@ -90,6 +90,11 @@ class Accumulators:
                 )
             mine[...] = theirs
 
+    def lend(self) -> list[NDArray[np.int16]]:
+        """Seven planes (C, H, W) in the memory of the empty sums; `clear` before anything is added."""
+        planes = [np.asarray(a.reshape(-1).view(np.int16)) for a in (self.sum, self.weight, self.count)]
+        return [plane for lent in planes for plane in lent.reshape(-1, *self.sum.shape)]
+
     def clear(self) -> None:
         """Back to an empty stack."""
         for array in self.arrays().values():
@@ -139,10 +144,11 @@ class Accumulators:
         mean_of(sums.total, sums.weight, out, scratch.take("work", out.shape))
         return out
 
-    def mean(self, channel: int, step: int, scratch: Scratch) -> Float32:
-        """Mean in ADU averaged over step×step px by weight, 0 where there is none."""
+    def mean(self, channel: int, step: int, scratch: Scratch, out: Float32 | None = None) -> Float32:
+        """Mean in ADU averaged over step×step px by weight, 0 where there is none; into out, if given."""
         height, width = (n // step for n in self.size)
-        out = np.empty((height, width), np.float32)
+        if out is None:
+            out = np.empty((height, width), np.float32)
         tall = max(1, 64 // step)
         for y0 in range(0, height, tall):
             y1 = min(y0 + tall, height)
@@ -153,18 +159,22 @@ class Accumulators:
         """Rows y0 … y1 of that."""
         if step == 1:
             band = self.mean_band(channel, y0, y1, scratch)
-            np.nan_to_num(band, copy=False)
+            np.copyto(band, 0, where=np.isnan(band))
             return band
-        width = self.size[1] // step
-        sums = self.band(channel, y0 * step, y1 * step)
         total, weight = (
-            cv2.resize(
-                v[:, : width * step].astype(np.float32), (width, y1 - y0), interpolation=cv2.INTER_AREA
-            )
-            for v in (sums.total, sums.weight)
+            self._binned(part[channel, y0 * step : y1 * step], step, scratch)
+            for part in (self.sum, self.weight)
         )
         mean: Float32 = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
         return mean
+
+    def _binned(self, rows: NDArray[Any], step: int, scratch: Scratch) -> Float32:
+        """Averages over step×step px."""
+        size = self.size[1] // step, len(rows) // step
+        single = scratch.take("work", rows.shape)
+        np.copyto(single, rows, casting="same_kind")
+        binned: Float32 = cv2.resize(single[:, : size[0] * step], size, interpolation=cv2.INTER_AREA)
+        return binned
 
     def count_noise(
         self, channel: int, noise: NoiseMap, weight: float, covered: NDArray[np.bool_], sign: int

@@ -2,7 +2,7 @@
 
 A running mean would never forget a trail in its first sub. The median of up to 7 subs is the reference they
 are judged by; then they are read once more and stacked with their masks. In between they are held as
-16-bit whole numbers, in less memory than the sums will need, which are not touched before.
+16-bit whole numbers, in the memory of the sums, which are still empty.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starwell.errors import PlanError
 from starwell.frame import Float32
 from starwell.stack.contribution import Contribution
 from starwell.stack.judge import Compared, Judge
-from starwell.stack.kernels import distinct
+from starwell.stack.kernels import distinct, flat_true
 from starwell.stack.ledger import Entry, pack, unpack
 from starwell.stack.rejection import Rule, Scene, survey
 from starwell.stack.ring import RING
@@ -56,6 +56,7 @@ def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list
     ring.settle()
     judged = [ring.judged(i, entry) for i, entry in enumerate(entries)]
     del ring
+    stack.sums.clear()
     added = []
     for entry, trails in judged:
         stack.restore(reread(entry.number), entry)
@@ -73,7 +74,7 @@ class _Ring:
         channels = len(stack.channels)
         self._level = np.zeros(channels)
         self._step = np.ones(channels)
-        self._held = np.empty((count, channels, *stack.size), np.int16)
+        self._held = stack.sums.lend()[:count]
         self._median = np.empty((channels, *stack.size), np.int16)
         self._rules: list[list[Rule]] = []
         starts = range(0, stack.size[0], BAND_ROWS)
@@ -92,12 +93,9 @@ class _Ring:
         def hold(task: tuple[int, int, int]) -> None:
             channel, y0, y1 = task
             band = sub.band(channel, y0, y1, stack.scratch)
-            y = band.y
-            np.subtract(y, np.float32(self._level[channel]), out=y)
-            np.multiply(y, np.float32(1 / self._step[channel]), out=y)
-            np.clip(np.rint(y, out=y), MISSING + 1, -MISSING - 1, out=y)
-            held = self._held[i, channel, y0:y1]
-            np.copyto(held, y, casting="unsafe")
+            scale, held = 1 / self._step[channel], self._held[i][channel, y0:y1]
+            # Rounds, and what lies beyond 16 bits stops at their ends.
+            cv2.addWeighted(band.y, scale, band.y, 0, -scale * self._level[channel], held, cv2.CV_16S)
             band.erase(held, MISSING)
 
         stack.each(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
@@ -117,9 +115,9 @@ class _Ring:
 
         def settle(task: tuple[int, int, int]) -> None:
             channel, y0, y1 = task
-            for y in range(y0, y1, 16):
-                rows = np.s_[channel, y : min(y + 16, y1)]
-                self._median[rows] = median(self._held[:, *rows].copy())
+            for y in range(y0, y1, 8):
+                rows = np.s_[channel, y : min(y + 8, y1)]
+                self._median[rows] = median(np.stack([held[rows] for held in self._held]))
 
         self._stack.each(settle, self._tasks)
         half = (self._stack.size[0] // 2, self._stack.size[1] // 2)
@@ -132,17 +130,21 @@ class _Ring:
         """Rows of the median at half resolution in ADU; the level where nothing is."""
         width = self._stack.size[1] // 2
         rows = self._median[channel, 2 * y0 : 2 * y1, : 2 * width]
-        full = np.where(rows == MISSING, np.float32(0), rows)
+        full = self._stack.scratch.take("work", rows.shape)
+        np.copyto(full, rows)
+        np.copyto(full, 0, where=rows == MISSING)
         half: Float32 = cv2.resize(full, (width, y1 - y0), interpolation=cv2.INTER_AREA)
-        return half * np.float32(self._step[channel]) + np.float32(self._level[channel])
+        half *= np.float32(self._step[channel])
+        half += np.float32(self._level[channel])
+        return half
 
     def compared(self, i: int, channel: int, y0: int, y1: int) -> Compared:
         """A band of a held sub beside the median."""
-        held, middle = self._held[i, channel, y0:y1], self._median[channel, y0:y1]
+        held, middle = self._held[i][channel, y0:y1], self._median[channel, y0:y1]
         take = self._stack.scratch.take
         deviation, mean = take("deviation", held.shape), take("mean", held.shape)
         np.copyto(mean, middle)
-        np.subtract(held, mean, out=deviation)
+        cv2.subtract(held, middle, dst=deviation, dtype=cv2.CV_32F)
         step, level = np.float32(self._step[channel]), np.float32(self._level[channel])
         np.multiply(deviation, step, out=deviation)
         np.multiply(mean, step, out=mean)
@@ -174,8 +176,32 @@ class _Ring:
 def median(held: Held) -> Held:
     """Median along the first axis of what is not MISSING; of two the lower one, else the middle two's mean.
 
-    held (n, H, W) is sorted in place by exchanges of whole planes; MISSING where nothing is.
+    held (n, H, W) is overwritten; MISSING where nothing is.
     """
+    if len(held) != RING:
+        return _median_of_some(held)
+    lowest = np.minimum.reduce(held, axis=0)
+    lacking = flat_true(lowest == MISSING)
+    some = held.reshape(RING, -1)[:, lacking][:, None]
+    planes, spare = list(held), lowest
+    for a, b in _MEDIAN_OF_SEVEN:
+        np.minimum(planes[a], planes[b], out=spare)
+        np.maximum(planes[a], planes[b], out=planes[b])
+        planes[a], spare = spare, planes[a]
+    out: Held = planes[RING // 2]
+    out.reshape(-1)[lacking] = _median_of_some(some)
+    return out
+
+
+_MEDIAN_OF_SEVEN = (
+    *((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6), (2, 3)),
+    *((3, 6), (4, 5), (1, 4), (1, 3), (3, 4)),
+)
+"""Exchanges after which the middle one of seven is in its place (J. L. Smith, XRT, 1996)."""
+
+
+def _median_of_some(held: Held) -> Held:
+    """The same for any number of planes, which are sorted in place by exchanges."""
     n = len(held)
     missing = np.count_nonzero(held == MISSING, axis=0)
     spare = np.empty_like(held[0])
