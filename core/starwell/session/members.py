@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from starwell.errors import PlanError
 from starwell.frame import Facts
 from starwell.session.events import SubStacked
 from starwell.session.records import Status, SubRecord
@@ -74,6 +75,12 @@ class Members:
 
     def __contains__(self, number: int) -> bool:
         return number in self.by_number
+
+    def known(self, number: int) -> Member:
+        """The sub of this number; PlanError where there is none."""
+        if number not in self.by_number:
+            raise PlanError(f"There is no sub {number}; the last one is {max(self.by_number, default=0)}.")
+        return self.by_number[number]
 
     def set_reference(self, reference: Candidate) -> None:
         """Remember what the reference's own noise and sky are, green channel."""

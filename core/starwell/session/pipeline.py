@@ -19,6 +19,7 @@ from starwell.errors import FileDamaged, PlanError
 from starwell.frame import Frame
 from starwell.measure.gain import SensorFindings
 from starwell.measure.quality import Gates, Reason
+from starwell.session.astray import other_field
 from starwell.session.build import Builder, Method, SubLost
 from starwell.session.events import Event, StackMeasured, StackStarted, SubRejected
 from starwell.session.intake import Intake, Reread, Unfit
@@ -26,7 +27,6 @@ from starwell.session.members import Member, Members, centre_shift, stacked_even
 from starwell.session.noise import stack_noise
 from starwell.session.registration import (
     Candidate,
-    Registration,
     Unmatched,
     by_sharpness,
     exposure_ratio,
@@ -36,8 +36,6 @@ from starwell.stack.ring import RING, Ring
 from starwell.stack.running import RunningStack
 
 _WARM_UP = 7
-_STRAYS = 3
-"""So many early subs that match each other but not the first one prove the first one wrong."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +148,7 @@ class Pipeline:
 
     def reject(self, number: int) -> Iterator[Event]:
         """Take a sub out of the stack by hand; PlanError for one that is not in it."""
-        member = self._known(number)
+        member = self.members.known(number)
         if not member.stacked:
             raise PlanError(f"Sub {number} is not in the stack ({member.reason}).")
         if self.stack is not None and member.entry is not None:
@@ -167,7 +165,7 @@ class Pipeline:
         Where the stack was begun anew in between, the sub is judged anew. PlanError for a sub that was not
         rejected by hand, or that matches the present reference no more.
         """
-        member = self._known(number)
+        member = self.members.known(number)
         if member.reason != Reason.REJECTED_BY_HAND:
             raise PlanError(f"Sub {number} was not rejected by hand ({member.reason or 'it is stacked'}).")
         if member.placed is None:
@@ -277,25 +275,16 @@ class Pipeline:
         self.members.set_reference(reference)
 
     def _change_reference_if_astray(self) -> Iterator[Event]:
-        """Early subs that match each other but not the first: the mount had not settled on the target yet."""
-        strays = [
-            (n, m)
-            for n, m in self.members.by_number.items()
-            if m.reason == Reason.NO_MATCH and m.candidate is not None
-        ]
-        if self._settled or len(strays) < _STRAYS or len(strays) <= self.members.count():
+        """Begin anew with the later subs where the first ones showed another field."""
+        found = None if self._settled else other_field(self.members)
+        if found is None:
             return
-        last = strays[-1][1].candidate
-        assert last is not None
-        places = {n: register(m.candidate, last) for n, m in strays if m.candidate is not None}
-        agreeing = {n: place for n, place in places.items() if isinstance(place, Registration)}
-        if len(agreeing) < _STRAYS:
-            return
+        newest, agreeing = found
         for number, member in self.members.by_number.items():
             if member.stacked:
                 yield self._kept_out(number, Reason.NO_MATCH, "the first subs show another field")
             member.placed = None
-        self._refer_to(last)
+        self._refer_to(newest)
         for number, place in agreeing.items():
             self.members[number].reason, self.members[number].placed = None, place
         yield from self._begin("the first subs showed another field")
@@ -307,13 +296,6 @@ class Pipeline:
         member.unreadable, member.reason = True, str(lost)
         self._ring.withdraw(lost.number)
         return SubRejected(number=lost.number, reason="unreadable", detail=str(lost))
-
-    def _known(self, number: int) -> Member:
-        if number not in self.members:
-            raise PlanError(
-                f"There is no sub {number}; the last one is {max(self.members.by_number, default=0)}."
-            )
-        return self.members[number]
 
     def _kept_out(self, number: int, reason: Reason, detail: str) -> SubRejected:
         self.members[number].reason = reason
