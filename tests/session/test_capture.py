@@ -1,16 +1,19 @@
-"""Series from a camera into a night: whole files with full headers, whatever goes wrong."""
+"""Frames from a camera into a night: whole files with full headers, whatever goes wrong."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+import shutil
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from astropy.io import fits
@@ -18,55 +21,63 @@ from astropy.io import fits
 from starwell.camera.folder import FolderCamera
 from starwell.camera.plan import Scene, SkyPlan
 from starwell.camera.simulated import Fault, SimulatedCamera
-from starwell.errors import CameraError, CameraGone, DiskFull
+from starwell.errors import (
+    Aborted,
+    CameraError,
+    CameraGone,
+    DiskFull,
+    NoMoreFrames,
+    StorageError,
+    Transient,
+)
 from starwell.files.frames import open_frame
-from starwell.frame import Exposure, Frame, Kind, Roi
-from starwell.session.capture import Capture, Series
-from starwell.session.events import CameraFault, Event, ExposureStarted, FrameTaken
+from starwell.frame import Exposure, Kind, Roi
+from starwell.session.capture import Capture, Shot
+from starwell.session.events import Event, ExposureStarted, QualityAdvice
 from starwell.session.night_files import Night
 
 PLAN = SkyPlan(size=(96, 128), scene=Scene(stars=30))
 LIGHT = Exposure(Kind.LIGHT, 2.0, gain=100, offset=50, filter="L")
-DARK = Exposure(Kind.DARK, 2.0, gain=100)
 EPOCH = datetime(2026, 11, 19, 23, 15, 12, tzinfo=UTC)
 RIG = {"TELESCOP": "Esprit", "FOCALLEN": 550.0, "APTDIA": 100.0, "SITELAT": 48.1, "SITELONG": 11.6}
 
 
 @dataclass
 class Session:
-    """A capture into a temporary night, and what happened in it."""
+    """A capture into a temporary night, and what was told of it."""
 
     capture: Capture
     cancel: threading.Event
-    events: list[Event] = field(default_factory=list)
+    events: list[Event]
+    taken: Counter[Kind]
 
-    def run(self, series: Series) -> list[Path]:
-        for event in self.capture.run(series):
-            self.events.append(event)
-        return self.files
+    def take(self, shot: Exposure, frames: int = 1, target: str | None = None) -> list[Path]:
+        return [self.one(shot, target) for _ in range(frames)]
 
-    @property
-    def files(self) -> list[Path]:
-        folder = self.capture.night.folder
-        return [folder / e.file for e in self.events if isinstance(e, FrameTaken) and e.file]
-
-    @property
-    def faults(self) -> list[CameraFault]:
-        return [event for event in self.events if isinstance(event, CameraFault)]
+    def one(self, shot: Exposure, target: str | None = None) -> Path:
+        frame = self.capture.take(Shot(shot, target), lambda kind: self.taken[kind] + 1)
+        self.taken[frame.facts.exposure.kind] = frame.facts.number
+        assert frame.facts.source is not None
+        return frame.facts.source
 
 
 @contextmanager
 def session(
-    folder: Path, faults: dict[int, Fault] | None = None, plan: SkyPlan = PLAN, **options: object
+    folder: Path,
+    faults: dict[int, Fault] | None = None,
+    plan: SkyPlan = PLAN,
+    free_bytes: Callable[[Path], int] = lambda folder: 10**9,
+    **options: Any,
 ) -> Iterator[Session]:
     night = Night(folder)
     night.prepare()
     camera = SimulatedCamera(plan, speed=1000.0, faults=faults, epoch=EPOCH)
     camera.go_on_after(night.taken())
     camera.open()
-    cancel = threading.Event()
+    cancel, events = threading.Event(), list[Event]()
+    capture = Capture(camera, night, cancel, events.append, free_bytes=free_bytes, **options)
     try:
-        yield Session(Capture(camera, night, cancel, **options), cancel)  # type: ignore[arg-type]
+        yield Session(capture, cancel, events, Counter(night.taken()))
     finally:
         camera.close()
 
@@ -75,21 +86,18 @@ def everything(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_series_is_written_frame_by_frame_with_its_events(tmp_path: Path) -> None:
+def test_a_frame_is_written_with_its_name_and_told_of_when_it_starts(tmp_path: Path) -> None:
     with session(tmp_path) as taking:
-        files = taking.run(Series(LIGHT, 3, "M51"))
-        assert taking.capture.why == "all frames taken"
+        files = taking.take(LIGHT, 3, "M51")
     assert [path.name[-9:-5] for path in files] == ["0001", "0002", "0003"]
     assert files[0].parent == tmp_path / "lights" / "L"
     assert re.fullmatch(r"M51_L_2\.0s_g100_20C_20261119T23\d{4}_0001\.fits", files[0].name)
-    started = [event.number for event in taking.events if isinstance(event, ExposureStarted)]
-    assert started == [1, 2, 3]
-    assert len(taking.events) == 6
+    assert taking.events == [ExposureStarted(number=n, seconds=2.0) for n in (1, 2, 3)]
 
 
 def test_headers_say_everything_that_is_known_and_nothing_else(tmp_path: Path) -> None:
     with session(tmp_path, keywords=RIG) as taking:
-        (path,) = taking.run(Series(replace(LIGHT, bin=2), 1, "M51"))
+        path = taking.one(replace(LIGHT, bin=2), "M51")
     header = fits.getheader(path)
     said = {
         "IMAGETYP": "Light",
@@ -114,28 +122,22 @@ def test_headers_say_everything_that_is_known_and_nothing_else(tmp_path: Path) -
 
 
 def test_what_is_written_is_what_was_seen(tmp_path: Path) -> None:
-    frames: list[Frame] = []
-
-    def deliver(frame: Frame) -> list[Event]:
-        assert frame.facts.source is not None
-        assert frame.facts.source.exists()
-        frames.append(frame)
-        return []
-
-    with session(tmp_path, deliver=deliver) as taking:
-        files = taking.run(Series(replace(LIGHT, roi=Roi(8, 16, 64, 32)), 2))
-    for frame, path in zip(frames, files, strict=True):
-        again = open_frame(path)
-        assert (again.pixels == frame.pixels).all()
-        assert again.facts.exposure == frame.facts.exposure
-        assert again.facts.egain == frame.facts.egain
-        assert again.facts.saturation_adu == frame.facts.saturation_adu
+    with session(tmp_path) as taking:
+        shot = Shot(replace(LIGHT, roi=Roi(8, 16, 64, 32)))
+        frame = taking.capture.take(shot, lambda kind: 1, {"GUIDERMS": 0.61})
+    assert frame.facts.source is not None
+    again = open_frame(frame.facts.source)
+    assert (again.pixels == frame.pixels).all()
+    assert again.facts.exposure == frame.facts.exposure
+    assert again.facts.egain == frame.facts.egain
+    assert again.facts.saturation_adu == frame.facts.saturation_adu
+    assert again.facts.header["GUIDERMS"] == 0.61
 
 
 def test_every_kind_goes_to_its_folder_without_target_and_without_filter(tmp_path: Path) -> None:
     for kind, folder in ((Kind.DARK, "darks"), (Kind.FLAT, "flats/L"), (Kind.DARK_FLAT, "darkflats")):
         with session(tmp_path) as taking:
-            (path,) = taking.run(Series(replace(LIGHT, kind=kind, seconds=0.5), 1, "M51"))
+            path = taking.one(replace(LIGHT, kind=kind, seconds=0.5), "M51")
         header = fits.getheader(path)
         assert path.parent == tmp_path / folder
         assert "OBJECT" not in header
@@ -144,53 +146,40 @@ def test_every_kind_goes_to_its_folder_without_target_and_without_filter(tmp_pat
 
 def test_numbers_and_the_sky_go_on_after_a_restart(tmp_path: Path) -> None:
     with session(tmp_path) as taking:
-        first = taking.run(Series(LIGHT, 2))
+        first = taking.take(LIGHT, 2)
     with session(tmp_path) as taking:
-        second = taking.run(Series(replace(LIGHT, filter="R"), 2))
+        second = taking.take(replace(LIGHT, filter="R"), 2)
     with session(tmp_path / "other") as taking:
-        whole = taking.run(Series(LIGHT, 4))
+        whole = taking.take(LIGHT, 4)
     assert [path.stem[-4:] for path in second] == ["0003", "0004"]
     for path, same in zip([*first, *second], whole, strict=True):
         assert (open_frame(path).pixels == open_frame(same).pixels).all()
 
 
-def test_failed_hung_and_foreign_ended_exposures_are_taken_again(tmp_path: Path) -> None:
-    faults = {2: Fault.FAIL, 3: Fault.HANG, 4: Fault.ABORT}
-    with session(tmp_path, faults) as taking:
-        files = taking.run(Series(LIGHT, 2))
-        assert taking.capture.lost == 3
-    assert [path.stem[-4:] for path in files] == ["0001", "0002"]
-    assert [fault.recovered for fault in taking.faults] == [True] * 3
-
-
 def test_a_dropped_frame_is_noted_in_the_next_header(tmp_path: Path) -> None:
     with session(tmp_path, {2: Fault.DROP}) as taking:
-        files = taking.run(Series(LIGHT, 3))
+        files = taking.take(LIGHT, 3)
     assert [fits.getheader(path).get("DROPPED") for path in files] == [None, 1, None]
 
 
-def test_exposures_that_keep_failing_end_the_series(tmp_path: Path) -> None:
-    with session(tmp_path, dict.fromkeys(range(2, 20), Fault.FAIL)) as taking:
-        with pytest.raises(CameraError, match="5 exposures in a row"):
-            taking.run(Series(LIGHT, 9))
-        assert [fault.recovered for fault in taking.faults] == [True] * 4 + [False]
-    assert len(taking.files) == 1
-
-
-def test_an_unplugged_camera_ends_the_series_with_whole_files(tmp_path: Path) -> None:
-    with session(tmp_path, {3: Fault.UNPLUG}) as taking:
-        with pytest.raises(CameraGone):
-            taking.run(Series(LIGHT, 9))
-        assert not taking.faults[-1].recovered
-    assert [open_frame(path).facts.shape for path in taking.files] == [(96, 128)] * 2
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(Fault.FAIL, Transient), (Fault.HANG, Transient), (Fault.ABORT, Aborted), (Fault.UNPLUG, CameraGone)],
+)
+def test_a_fault_leaves_no_file_behind(tmp_path: Path, fault: Fault, error: type[CameraError]) -> None:
+    with session(tmp_path, {2: fault}) as taking:
+        first = taking.one(LIGHT)
+        with pytest.raises(error):
+            taking.one(LIGHT)
+    assert everything(tmp_path) == [first.name]
 
 
 def test_cancel_in_mid_exposure_ends_without_a_frame(tmp_path: Path) -> None:
     with session(tmp_path) as taking:
         timer = threading.Timer(0.05, taking.cancel.set)
         timer.start()
-        assert taking.run(Series(replace(LIGHT, seconds=2000.0), 3)) == []
-        assert taking.capture.why == "interrupted"
+        with pytest.raises(Aborted):
+            taking.one(replace(LIGHT, seconds=2000.0))
         timer.join()
     assert everything(tmp_path) == []
 
@@ -212,50 +201,45 @@ def test_a_full_disk_stops_clearly_and_leaves_no_half_file(
     room = iter([10**9, 10**9, 1000])
     if at == "fsync":
         monkeypatch.setattr("starwell.files.atomic.os.fsync", full)
-    options = {"free_bytes": lambda folder: next(room)} if at == "room" else {}
-    with session(tmp_path, **options) as taking, pytest.raises(DiskFull, match=r"room|space"):
-        taking.run(Series(LIGHT, 9))
-    assert everything(tmp_path) == [path.name for path in taking.files]
-    assert len(taking.files) == 2
-    assert all(open_frame(path).facts.shape == (96, 128) for path in taking.files)
+    with session(tmp_path, free_bytes=lambda folder: next(room) if at == "room" else 10**9) as taking:
+        files = taking.take(LIGHT, 2)
+        with pytest.raises(DiskFull, match=r"room|space"):
+            taking.one(LIGHT)
+    assert everything(tmp_path) == [path.name for path in files]
+    assert all(open_frame(path).facts.shape == (96, 128) for path in files)
 
 
-def test_darks_that_light_gets_into_are_refused_after_two_frames(tmp_path: Path) -> None:
-    class Leaky(SimulatedCamera):
-        def expose(self, exposure: Exposure, *rest: object) -> Frame:  # type: ignore[override]
-            light = super().expose(replace(exposure, kind=Kind.LIGHT), *rest)  # type: ignore[arg-type]
-            return Frame(replace(light.facts, exposure=exposure), light.pixels)
-
-    night = Night(tmp_path)
-    night.prepare()
-    camera = Leaky(replace(PLAN, size=(192, 256)), speed=1000.0)
-    camera.open()
-    taking = Session(Capture(camera, night, threading.Event()), threading.Event())
-    with pytest.raises(CameraError, match="Put the cap on"):
-        taking.run(Series(replace(DARK, seconds=30.0), 20))
-    camera.close()
-    assert len(taking.files) == 2
-    assert len(list((tmp_path / "refused").iterdir())) == 2
-    assert not night.frames(Kind.DARK)
+def test_a_disk_that_fills_is_told_of_once_and_in_time(tmp_path: Path) -> None:
+    frame_bytes = 2 * 96 * 128
+    room = iter(n * frame_bytes for n in (100, 30, 29, 28, 100, 30))
+    with session(tmp_path, free_bytes=lambda folder: next(room)) as taking:
+        taking.take(LIGHT, 6)
+    advice = [event for event in taking.events if isinstance(event, QualityAdvice)]
+    assert [event.subject for event in advice] == ["disk", "disk"]
+    assert "room for 27 more frames" in advice[0].advice
 
 
-def test_dark_darks_go_on(tmp_path: Path) -> None:
-    with session(tmp_path) as taking:
-        taking.run(Series(Exposure(Kind.BIAS, gain=100), 3))
-        assert len(taking.run(Series(DARK, 4))) == 7
-    assert len(Night(tmp_path).frames(Kind.DARK)) == 4
-
-
-def test_files_are_delivered_where_they_are_and_damaged_ones_named(tmp_path: Path) -> None:
+def test_a_folder_that_vanished_is_not_made_again(tmp_path: Path) -> None:
     with session(tmp_path / "night") as taking:
-        files = taking.run(Series(LIGHT, 8))
-    for path in files[1:7]:
-        path.write_bytes(path.read_bytes()[:4000])
+        taking.one(LIGHT)
+        shutil.rmtree(tmp_path / "night")
+        with pytest.raises(StorageError, match="is gone"):
+            taking.one(LIGHT)
+    assert not (tmp_path / "night").exists()
+
+
+def test_files_stay_where_they_are_and_damaged_ones_are_named(tmp_path: Path) -> None:
+    with session(tmp_path / "night") as taking:
+        files = taking.take(LIGHT, 3)
+    files[1].write_bytes(files[1].read_bytes()[:4000])
     before = everything(tmp_path)
     camera = FolderCamera(files[0].parent)
     camera.open()
-    replayed = Session(Capture(camera, Night(tmp_path / "again"), threading.Event()), threading.Event())
-    assert [path.name for path in replayed.run(Series(Exposure()))] == [files[0].name, files[7].name]
-    assert len(replayed.faults) == 6
-    assert "8 files" in replayed.capture.why
+    capture = Capture(camera, Night(tmp_path / "again"), threading.Event(), taking.events.append)
+    assert capture.take(Shot(Exposure()), lambda kind: 7).facts.source == files[0]
+    with pytest.raises(Transient, match=files[1].name):
+        capture.take(Shot(Exposure()), lambda kind: 8)
+    assert capture.take(Shot(Exposure()), lambda kind: 8).facts.number == 8
+    with pytest.raises(NoMoreFrames, match="3 files"):
+        capture.take(Shot(Exposure()), lambda kind: 9)
     assert everything(tmp_path) == before

@@ -115,6 +115,11 @@ class SimulatedCamera:
         )
 
     @property
+    def pace(self) -> float:
+        """Simulated seconds to a real one."""
+        return self._clock.speed
+
+    @property
     def target(self) -> str:
         """What the simulated telescope points at."""
         return self.plan.target

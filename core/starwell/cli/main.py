@@ -17,6 +17,8 @@ from starwell.errors import PlanError, StarwellError
 COMMANDS = {
     "demo": "a simulated night, shot, calibrated and stacked before your eyes",
     "run": "take frames with a camera into tonight's folder, and stack them as they come",
+    "watch": "stack what another program captures, as it arrives",
+    "engine": "wait for plans in the background, as a service",
     "stack": "stack subs that are on disk, exactly, and write FITS, TIFF or PNG",
     "master": "build a master bias, dark, flat or dark flat",
     "preview": "show a frame or a stack in the terminal",
@@ -30,6 +32,7 @@ COMMANDS = {
     "set": "give a setting of the camera a value, from the next frame on",
     "reject": "take a sub out of the stack",
     "restore": "put a rejected sub back into the stack",
+    "merge": "undo the newest split of a stack",
     "save": "write the stack to disk now",
     "retime": "put the times of a night's frames right after a wrong clock",
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from starwell.session.capture import Series
 from starwell.session.events import (
     CameraFault,
     ControlChanged,
@@ -25,43 +27,51 @@ from starwell.session.events import (
     SubStacked,
     encode,
 )
+from starwell.session.face import Status
 
 
 class Narrator:
     """Tells a run. A terminal that is gone is no reason to stop: nothing is told then."""
 
-    def __init__(self, *, json: bool) -> None:
+    def __init__(
+        self, *, json: bool, quiet: bool = False, rings: Callable[[Event], bool] | None = None
+    ) -> None:
         self._json = json
+        self._rings = rings
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr.isatty() and not quiet
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-        self._progress = Progress(*columns, console=self._console, transient=True, disable=not self._live)
+        # No thread of its own: it would die of a terminal that is gone.
+        self._progress = Progress(
+            *columns, console=self._console, transient=True, disable=not self._live, auto_refresh=False
+        )
         self._task = self._progress.add_task("", total=None, note="")
-        self._seconds = 0.0
+        self._noise = self._state = ""
         self._frames = ""
-        self._noise = ""
-
-    def begin(self, series: Series) -> None:
-        """Show the progress line."""
-        self._frames = f"/{series.frames}" if series.frames else ""
-        with contextlib.suppress(OSError):
+        with _whoever_listens(sys.stderr):
             self._progress.start()
 
-    def exposed(self, seconds: float) -> None:
-        """Move the bar; called from within an exposure."""
-        with contextlib.suppress(OSError):
-            total = self._seconds or None
-            note = f"{seconds:.0f}/{self._seconds:.0f} s" if total else f"waiting {seconds:.0f} s"
-            self._progress.update(self._task, total=total, completed=min(seconds, total or 0), note=note)
+    def show(self, now: Status) -> None:
+        """Move the bar."""
+        if not self._live:
+            return
+        self._frames = f"/{now.frames}" if now.frames else ""
+        if now.exposed_s is not None:
+            total = now.seconds or None
+            note = f"{now.exposed_s:.0f}/{total:.0f} s" if total else f"waiting {now.exposed_s:.0f} s"
+            self._update(total=total, completed=min(now.exposed_s, total or 0), note=note)
 
     def tell(self, event: Event) -> None:
         """One event, for machines and for people."""
         if self._json:
-            sys.stdout.write(encode(event).decode() + "\n")
-            sys.stdout.flush()
+            with _whoever_listens(sys.stdout):
+                sys.stdout.write(encode(event).decode() + "\n")
+                sys.stdout.flush()
+        if self._live and self._rings is not None and self._rings(event):
+            with _whoever_listens(sys.stderr):
+                self._console.bell()
         match event:
             case ExposureStarted():
-                self._seconds = event.seconds
                 self._describe(f"{event.kind.value} {event.number}{self._frames}{self._noise}")
             case FrameTaken() if not self._live:
                 self.say(f"frame {event.number}{self._frames} {escape(event.file or '')}")
@@ -76,34 +86,50 @@ class Narrator:
                 again = "" if not event.recovered else " Going on."
                 self.say(f"[red]camera[/] {escape(event.message)}{again}")
             case QualityAdvice():
-                self.say(f"[yellow]{escape(event.subject)}[/] {escape(event.advice)}")
-            case ControlChanged():
-                self._describe(f"cooling, {event.value:.0f} {event.unit}")
+                self.say(f"[yellow]{escape(event.subject)}:[/] {escape(event.advice)}")
+            case ControlChanged(name="sensor_celsius") if self._live:
+                self._describe(f"{self._state}, {event.value:.0f} {event.unit}")
             case StackSaved():
                 self.say(
                     f"stack {escape(event.file)}: {event.stacked} subs, {event.livetime_s or 0:g} s of light"
                 )
-            case StateChanged() if self._live:
-                self._describe(f"{event.state} {event.why}")
+            case StateChanged():
+                self._state = f"{event.state} {event.why}"
+                self._describe(self._state)
             case _:
                 pass
 
     def say(self, markup: str) -> None:
         """A line on stderr."""
-        with contextlib.suppress(OSError):
+        with _whoever_listens(sys.stderr):
             self._console.print(markup)
 
     def close(self) -> None:
         """Take the progress line away."""
-        with contextlib.suppress(OSError):
+        with _whoever_listens(sys.stderr):
             self._progress.stop()
 
-    def end(self, taken: int, folder: Path, *, interrupted: bool) -> None:
+    def end(self, taken: int, folder: Path | None, *, interrupted: bool) -> None:
         """The last line."""
         how = "interrupted: " if interrupted else ""
         frames = "1 frame" if taken == 1 else f"{taken} frames"
-        self.say(f"{how}{frames}, {escape(str(folder))}")
+        self.say(f"{how}{frames}{f', {escape(str(folder))}' if folder else ''}")
 
     def _describe(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            self._progress.update(self._task, description=text, note="")
+        self._update(description=text, note="")
+
+    def _update(self, **what: Any) -> None:
+        if self._live:
+            with _whoever_listens(sys.stderr):
+                self._progress.update(self._task, refresh=True, **what)
+
+
+@contextlib.contextmanager
+def _whoever_listens(stream: TextIO) -> Iterator[None]:
+    """Nobody reads a terminal or a pipe that is gone; what is written there from now on goes nowhere."""
+    try:
+        yield
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

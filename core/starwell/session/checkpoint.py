@@ -74,7 +74,7 @@ class Checkpoint:
         """
         with writing(self.folder):
             shutil.rmtree(self._fresh, ignore_errors=True)
-            self._fresh.mkdir(parents=True)
+            self._fresh.mkdir()
             try:
                 names = {stack.label: self._write_stack(stack) for stack in stacks.all}
                 _write_bytes(self._fresh / _STATE, _pickled((_FORMAT, position, names, stacks.state())))

@@ -82,6 +82,10 @@ class Save(Command, frozen=True):
     """Write the stack to disk now."""
 
 
+class Merge(Command, frozen=True):
+    """Undo the newest split of a stack."""
+
+
 class Stretch(Command, frozen=True):
     """Stretch the previews by this name from now on: auto, asinh or linear."""
 
@@ -92,7 +96,7 @@ class Quit(Command, frozen=True):
     """End the engine: abort the exposure, finish the files, warm up."""
 
 
-AnyCommand = Start | Pause | Stop | Abort | Set | Reject | Restore | Save | Stretch | Quit
+AnyCommand = Start | Pause | Stop | Abort | Set | Reject | Restore | Save | Merge | Stretch | Quit
 
 
 class Reply(msgspec.Struct, frozen=True):

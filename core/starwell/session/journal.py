@@ -27,18 +27,19 @@ class Record(msgspec.Struct, frozen=True, tag=True, kw_only=True, omit_defaults=
 
 
 class Opened(Record, frozen=True, kw_only=True):
-    """An engine took the night up: what it is, and which program."""
+    """An engine took the night up: what it is, and which program; resumed: to go on with the plan before."""
 
     version: str
     target: str | None = None
     camera: str | None = None
+    resumed: bool = False
 
 
 class FrameSaved(Record, frozen=True, kw_only=True):
     """Frame `number` is on disk: its path (below the night's folder, or absolute for a watched one).
 
-    adu_shift and saturation_adu: what the camera knew, or many frames told, and one file alone does not. A
-    later line for the same frame replaces an earlier one.
+    adu_shift and saturation_adu: what the camera knew, or many frames told, and one file alone does not.
+    series: of the plan. A later line for the same frame replaces an earlier one.
     """
 
     number: int
@@ -49,6 +50,7 @@ class FrameSaved(Record, frozen=True, kw_only=True):
     seconds: float | None = None
     filter: str | None = None
     target: str | None = None
+    series: str = ""
     adu_shift: int = 0
     saturation_adu: float | None = None
 

@@ -87,7 +87,7 @@ class Shown:
         whole = finished(pipeline.stack, pipeline.intake, pipeline.members, pipeline.reference.facts)
         path = self._night.stack_path(stack.label)
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
         save(path, whole, overwrite=True)
         self._publish(
             StackSaved(

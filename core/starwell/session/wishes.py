@@ -1,0 +1,137 @@
+"""What the user wants of the capture thread, which looks at it between two frames."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from enum import IntEnum
+from pathlib import Path
+
+import msgspec
+
+from starwell.session.plan import Plan
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One plan to be carried out. folder: of its night, where it is settled already.
+
+    resume: go on where the night's journal leaves the plan. paused: but only when told to.
+    """
+
+    plan: Plan
+    folder: Path | None = None
+    resume: bool = False
+    paused: bool = False
+
+
+class Ending(IntEnum):
+    """How the series at hand is to end. STOP: with this frame; QUIT: at once, and the engine with it."""
+
+    NONE = 0
+    STOP = 1
+    QUIT = 2
+
+
+class Wishes:
+    """Asked for by any thread, waited for by the capture thread.
+
+    cancel: set while the exposure at hand is to end at once.
+    """
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self._changed = threading.Condition()
+        self._ending = Ending.NONE
+        self._paused = False
+        self._task: Task | None = None
+        self._settings: deque[tuple[str, float]] = deque()
+
+    @property
+    def ending(self) -> Ending:
+        """Whether and how the series is to end."""
+        return self._ending
+
+    @property
+    def quitting(self) -> bool:
+        """Whether the engine is to end."""
+        return self._ending is Ending.QUIT
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing more is to be exposed for now."""
+        return self._paused
+
+    @property
+    def task_waits(self) -> bool:
+        """Whether there is something else to do."""
+        return self._task is not None
+
+    def pause(self, *, at_once: bool = False) -> None:
+        """Expose nothing after this frame; at_once: and end this one without its frame."""
+        with self._changed:
+            self._paused = True
+            if at_once:
+                self.cancel.set()
+            self._changed.notify_all()
+
+    def go_on(self) -> None:
+        """End a pause."""
+        with self._changed:
+            self._paused = False
+            self.cancel.clear()
+            self._changed.notify_all()
+
+    def end(self, ending: Ending) -> None:
+        """End the series."""
+        with self._changed:
+            self._ending = max(self._ending, ending)
+            if ending is Ending.QUIT:
+                self.cancel.set()
+            self._changed.notify_all()
+
+    def set(self, name: str, value: float) -> None:
+        """Give a setting a value before the next frame."""
+        with self._changed:
+            self._settings.append((name, value))
+            self._changed.notify_all()
+
+    def give(self, task: Task) -> None:
+        """Have a task done next."""
+        with self._changed:
+            self._task = task
+            self._changed.notify_all()
+
+    def settings(self) -> list[tuple[str, float]]:
+        """The settings asked for since the last call."""
+        with self._changed:
+            asked = list(self._settings)
+            self._settings.clear()
+            return asked
+
+    def next_task(self) -> Task | None:
+        """Wait for something to do; None when the engine is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._task is not None or self._ending is Ending.QUIT)
+            if self._ending is Ending.QUIT:
+                return None
+            task, self._task = self._task, None
+            assert task is not None
+            self._ending, self._paused = Ending.NONE, task.paused
+            self.cancel.clear()
+            self._settings.clear()
+            return task
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Return at the next wish, or after so long."""
+        with self._changed:
+            self._changed.wait(timeout_s)
+
+    def wait_while_paused(self) -> None:
+        """Return when the pause is over, or the series is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._paused or self._ending is not Ending.NONE)
+
+    def wait_unless_ending(self, timeout_s: float) -> bool:
+        """Wait so long; whether the series is still wanted."""
+        with self._changed:
+            return not self._changed.wait_for(lambda: self._ending is not Ending.NONE, timeout_s)
