@@ -22,6 +22,7 @@ from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, within
+from starwell.stack.heap import keep_heap_small
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct, quantise
 from starwell.stack.ledger import Entry, State, pack, unpack
@@ -70,6 +71,7 @@ class RunningStack:
         band_rows: int = BAND_ROWS,
     ) -> None:
         cv2.setNumThreads(1)
+        keep_heap_small()
         self.planes = planes
         self.model = model
         self.kernel = kernel
