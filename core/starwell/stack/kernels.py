@@ -216,12 +216,9 @@ def _held(rows: Float32, first: int, n: int) -> Float32:
     return rows[np.clip(np.arange(first, first + n), 0, len(rows) - 1)]
 
 
-def mean_of(total: Float64, weight: NDArray[np.int32], out: Float32, divisor: Float32) -> None:
+def mean_of(total: Float64, weight: NDArray[np.int32], out: Float32) -> None:
     """m = S/W, not a number where nothing was stacked yet (and so never an outlier's reference)."""
-    np.copyto(out, total, casting="same_kind")
-    np.copyto(divisor, weight, casting="same_kind")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        np.divide(out, divisor, out=out)
+    cv2.divide(total, weight, dst=out, dtype=cv2.CV_32F)
 
 
 def beyond(deviation: Float32, limit: Float32, magnitude: Float32, far: Mask) -> Indices:

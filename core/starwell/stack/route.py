@@ -15,6 +15,9 @@ from starwell.stack.kernels import PHASE_ERROR_PX
 SMALL_SLOPE = math.sin(math.radians(0.35))
 """Beyond this rotation a strip would be a row high, and thousands of calls cost more than they save."""
 
+_EXACT = 1e-9
+"""A transform this close to whole pixels, over any sensor's width, is meant to be one."""
+
 SMALL_STRETCH = 3e-4
 """Beyond this change of scale a block would be too short to be worth two passes."""
 
@@ -36,6 +39,15 @@ class Route:
         """The plane turned and flipped, without a copy."""
         turned = plane_pixels.T if self.transposed else plane_pixels
         return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+    @property
+    def whole_shift(self) -> tuple[int, int] | None:
+        """(dx, dy) where every output pixel is a pixel of the plane: nothing to interpolate."""
+        moved = self.to_plane.matrix - np.eye(2, 3)
+        whole = np.rint(moved)
+        if self.per_plane_px > 1 or whole[:, :2].any() or np.abs(moved - whole).max() > _EXACT:
+            return None
+        return int(whole[0, 2]), int(whole[1, 2])
 
 
 def route_of(plane: Plane, size: tuple[int, int], to_sub: Transform, output_step: int) -> Route:

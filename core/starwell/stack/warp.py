@@ -132,6 +132,10 @@ class Warp:
     def _plane(self, pixels: Float32, route: Route, y0: int, y1: int, scratch: Scratch, name: str) -> Float32:
         view = route.view(self.planes.view(pixels, route.plane))
         width = self.output_size[1]
+        if route.whole_shift is not None:
+            out = scratch.take(name, (y1 - y0, width))
+            _copy(view, route.whole_shift, y0, out)
+            return out
         if route.strips:
             tables = taps(self.kernel, route.per_plane_px), taps(self.kernel)
             out = _strips(view, route, (y0, y1), width, tables, scratch, name)
@@ -158,6 +162,14 @@ class Warp:
                     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
                     found.append((y * width + x)[inside])
         return distinct(*found)
+
+
+def _copy(view: Float32, shift: tuple[int, int], y0: int, out: Float32) -> None:
+    """out(x, y) = plane(x + dx, y + dy) where there is one."""
+    dx, dy = shift
+    top, left = max(-y0 - dy, 0), max(-dx, 0)
+    source = view[y0 + dy + top : max(y0 + dy + len(out), 0), left + dx : max(out.shape[1] + dx, 0)]
+    out[top : top + len(source), left : left + source.shape[1]] = source
 
 
 def _strips(
