@@ -31,12 +31,17 @@ def checked_setting(camera: Camera, name: str, value: float | str) -> tuple[str,
         low, high, unit = 0.0, _LONGEST_S, " s"
     else:
         limits = controls[Control(known)]
-        low, high, unit = limits.low, limits.high, f" {limits.unit}" if limits.unit else ""
+        low, high, unit = limits.low, limits.high, _unit(limits.unit)
         if not limits.writable:
             raise PlanError(f"{name} can be read, but not set.")
     if not low <= number <= high:
         raise PlanError(f"{name} {number:g} is out of range: {low:g} to {high:g}{unit} can be set.")
     return known, number, unit
+
+
+def _unit(unit: str) -> str:
+    """After a number; a unit that is one itself, as 0.1 dB, is left out."""
+    return f" {unit}" if unit and not unit[0].isdigit() else ""
 
 
 def _number(name: str, value: float | str) -> float:

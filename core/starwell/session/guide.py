@@ -69,7 +69,7 @@ class Guide:
             return
         if not self._policy.due(step.exposure.kind, name):
             return
-        scale = arcsec_per_px(camera.facts.pixel_um, self._focal_mm, step.exposure.bin)
+        scale = arcsec_per_px(camera.facts.pixel_um, self._focal_mm, step.exposure.bin or 1)
         needs_scale = dither.command is None or "{arcsec}" in dither.command
         if scale is None and needs_scale:
             self._complain("The focal length is not known, so nothing is dithered: set focal_mm of [rig].")

@@ -27,7 +27,7 @@ from starwell.session.plan_outlook import outlook
 from starwell.session.plan_walk import warms_up
 from starwell.session.resume import Tally
 from starwell.session.shooting import Room, SeriesOver, Shooting
-from starwell.session.tasks import Unfinished, as_last_time, of_files, target_of
+from starwell.session.tasks import LastTime, Unfinished, of_files, target_of
 from starwell.session.telling import Telling
 from starwell.session.wheel import Wheel
 from starwell.session.wishes import Ending, Task, Wishes
@@ -87,6 +87,7 @@ class NightRun:
         self._telling = telling
         self._enter = enter
         self._opened = opened
+        self._last_time: LastTime | None = None
         self._unfinished = Unfinished(setup.state)
 
     @property
@@ -147,8 +148,9 @@ class NightRun:
         camera = self.kept.open()
         if isinstance(camera, FileCamera):
             self.plan = of_files(self.plan)
-        self.plan, told = as_last_time(self.plan, camera, Remembered(self._setup.state))
-        self.plan = msgspec.structs.replace(self.plan, camera=named)
+        self._last_time = LastTime(self.plan, camera, Remembered(self._setup.state))
+        told, cooling = self._last_time.told(self.plan), self._last_time.cooling(self.plan)
+        self.plan = msgspec.structs.replace(self.plan, camera=named, cooling=cooling)
         if told:
             self._telling.publish(QualityAdvice(subject="as last time", advice=told))
         return camera
@@ -172,6 +174,7 @@ class NightRun:
         setup, plan, night, kept = self._setup, self.plan, self.night, self.kept
         assert night is not None
         assert kept is not None
+        assert self._last_time is not None
         rig, site = setup.config.rig, setup.site(plan)
         latitude, longitude = site if site is not None else (None, None)
         endings = Endings(plan, night.began, latitude_deg=latitude, longitude_deg=longitude)
@@ -192,6 +195,7 @@ class NightRun:
             endings=endings,
             guide=self.guide,
             wheel=Wheel(rig.wheel, plan.rig.filters or rig.filters),
+            last_time=self._last_time,
             enter=self._enter,
             first_light=self._remember,
             now=setup.now,

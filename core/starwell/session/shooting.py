@@ -22,6 +22,7 @@ from starwell.session.kept_camera import KeptCamera
 from starwell.session.plan import Plan
 from starwell.session.plan_ends import Conditions, Ended, Endings, Hold, Scope
 from starwell.session.plan_walk import Step, steps
+from starwell.session.tasks import LastTime
 from starwell.session.telling import Telling
 from starwell.session.wheel import Wheel
 from starwell.session.wishes import Ending, Wishes
@@ -69,6 +70,7 @@ class Room:
     endings: Endings
     guide: Guide
     wheel: Wheel
+    last_time: LastTime
     enter: Callable[[State, str], None]
     first_light: Callable[[Frame, Exposure], None]
     now: Callable[[], datetime]
@@ -232,7 +234,7 @@ class Shooting:
 
     def _exposure(self, step: Step) -> Exposure:
         """The step's exposure with what was set by hand, and a flat's with its estimate."""
-        shot = step.exposure
+        shot = self._room.last_time.fill(step.exposure, _name(step))
         if not step.after and self._set:
             shot = replace(shot, **self._set)  # type: ignore[arg-type]  # the names are an Exposure's
         if shot.seconds is None and shot.kind is Kind.FLAT:

@@ -16,6 +16,7 @@ from starwell.files import pictures
 from starwell.files.atomic import replacing
 from starwell.frame import Colour
 from starwell.picture.preview import preview
+from starwell.sensor.store import find
 from starwell.session.build import Method
 from starwell.session.events import Event
 from starwell.session.exact import ExactRun
@@ -95,7 +96,8 @@ class SetRun:
             dark_flat=masters.dark_flat,
             lights=lights.facts,
         )
-        self.intake = Intake(Calibrator(loaded, lights.facts), loaded, colour=colour)
+        sensor = find(lights.facts)
+        self.intake = Intake(Calibrator(loaded, lights.facts), loaded, colour=colour, sensor=sensor)
         self.masters: Masters = self.intake.masters
         wanted = None if reference is None else lights.number_of(reference)
         if reference is not None and wanted is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,47 +13,69 @@ from starwell.camera.protocol import Camera
 from starwell.camera.simulated import SimulatedCamera
 from starwell.config import Remembered, Settings, write_whole
 from starwell.errors import PlanError
-from starwell.frame import Kind
+from starwell.frame import Exposure, Kind
 from starwell.session.engine_night import plan_of
 from starwell.session.plan import Cooling, Plan, Resume, Series, Target
 from starwell.session.wishes import Task
 
 
-def as_last_time(plan: Plan, camera: Camera, remembered: Remembered) -> tuple[Plan, str]:
-    """The plan with last time's settings of camera and target where it says none, and which, in words.
+class LastTime:
+    """The settings that camera and target were last used with, for what a plan does not say."""
 
-    A bin of 0 stands for last time's. PlanError where nobody ever said how long to expose.
-    """
-    if isinstance(camera, FileCamera):
-        return plan, ""
-    told: dict[str, None] = {}
-    targets = []
-    for target in plan.targets:
-        last = remembered.of(camera.facts.uid, target.name or None)
-        series = tuple(_filled(one, last, told) for one in target.series)
-        targets.append(msgspec.structs.replace(target, series=series))
-    cooling = plan.cooling
-    last = remembered.of(camera.facts.uid, plan.targets[0].name or None) if plan.targets else Settings()
-    if cooling is None and not plan.file and last.celsius is not None and camera.facts.cooled:
-        cooling = Cooling(celsius=last.celsius)
-        told[f"temperature {last.celsius:g} °C"] = None
-    filled = msgspec.structs.replace(plan, targets=tuple(targets), cooling=cooling)
-    return filled, ", ".join(told)
+    def __init__(self, plan: Plan, camera: Camera, remembered: Remembered) -> None:
+        self._of: dict[str, Settings] = {}
+        self._files = isinstance(camera, FileCamera)
+        if not self._files:
+            names = {target.name for target in plan.targets} | {""}
+            self._of = {name: remembered.of(camera.facts.uid, name or None) for name in names}
+
+    def fill(self, asked: Exposure, target: str = "") -> Exposure:
+        """The exposure to be made; a bin of 0 stands for last time's.
+
+        PlanError where nobody ever said how long lights or darks are exposed.
+        """
+        if self._files:
+            return asked
+        last = self._of.get(target, self._of[""])
+        seconds = asked.seconds
+        if seconds is None and asked.kind in (Kind.LIGHT, Kind.DARK):
+            seconds = last.seconds
+            if seconds is None:
+                raise PlanError("Say how long to expose: --exposure S, in seconds.")
+        return replace(
+            asked,
+            seconds=seconds,
+            gain=last.gain if asked.gain is None else asked.gain,
+            offset=last.offset if asked.offset is None else asked.offset,
+            bin=asked.bin or last.bin or 1,
+        )
+
+    def cooling(self, plan: Plan) -> Cooling | None:
+        """The plan's; last time's for what is no plan from a file."""
+        last = self._of.get(_first_name(plan), Settings())
+        if plan.cooling is not None or plan.file or last.celsius is None:
+            return plan.cooling
+        return Cooling(celsius=last.celsius)
+
+    def told(self, plan: Plan) -> str:
+        """What of last time is used, in words; empty for nothing. PlanError as `fill` raises it."""
+        words: dict[str, None] = {}
+        for target in plan.targets:
+            for series in target.series:
+                asked = series.exposure
+                filled = self.fill(asked, target.name)
+                for name, unit in (("seconds", " s"), ("gain", ""), ("offset", "")):
+                    value = getattr(filled, name)
+                    if getattr(asked, name) is None and value is not None:
+                        words[f"{'exposure' if name == 'seconds' else name} {value:g}{unit}"] = None
+        cooling = self.cooling(plan)
+        if plan.cooling is None and cooling is not None:
+            words[f"temperature {cooling.celsius:g} °C"] = None
+        return ", ".join(words)
 
 
-def _filled(series: Series, last: Settings, told: dict[str, None]) -> Series:
-    seconds, bin_ = series.exposure_s, series.bin or last.bin or 1
-    if seconds is None and series.kind in (Kind.LIGHT, Kind.DARK):
-        seconds = last.seconds
-        if seconds is None:
-            raise PlanError("Say how long to expose: --exposure S, in seconds.")
-        told[f"exposure {seconds:g} s"] = None
-    values = {}
-    for name, given, known in (("gain", series.gain, last.gain), ("offset", series.offset, last.offset)):
-        values[name] = known if given is None else given
-        if given is None and known is not None:
-            told[f"{name} {known:g}"] = None
-    return msgspec.structs.replace(series, exposure_s=seconds, bin=bin_, **values)
+def _first_name(plan: Plan) -> str:
+    return plan.targets[0].name if plan.targets else ""
 
 
 def of_files(plan: Plan) -> Plan:
