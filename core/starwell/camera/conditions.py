@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from starwell.align.transform import Transform
 from starwell.camera.plan import SkyPlan
@@ -72,10 +71,10 @@ def _dither(plan: SkyPlan, step: int) -> Float64:
 
 
 def _wandering(plan: SkyPlan, stream: int, scatter: float, i: int) -> float:
-    """Value i of a stationary AR(1) series of this rms."""
+    """Value i of a stationary AR(1) series of this rms: the sum of its steps, faded by rho each sub."""
     if not scatter:
         return 0.0
     rho = plan.weather.correlation
     steps = np.random.default_rng([plan.seed, stream]).standard_normal(i + 1)
     steps[1:] *= math.sqrt(1 - rho * rho)
-    return scatter * float(lfilter([1.0], [1.0, -rho], steps)[-1])
+    return scatter * float(steps @ rho ** np.arange(i, -1, -1))
