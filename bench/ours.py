@@ -69,6 +69,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
         events = list(pipeline.feed(frame))
         told["wall_s"].append(time.perf_counter() - started)
         told["cpu_s"].append(time.process_time() - cpu)
+        del frame  # or two of them were held while the next one is read
         told["rss_mb"].append(memory_mb("VmRSS"))
         fresh += [number for event in events if isinstance(event, StackStarted)]
         stacked = next((event.stacked for event in events if isinstance(event, SubStacked)), stacked)
