@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from starwell.frame import Facts, Frame, Kind
 from starwell.session.events import FrameTaken, QualityAdvice
 from starwell.session.journal import AnyRecord, ClockJumped, FrameSaved, Journal, Opened
 from starwell.session.night_files import Night
+from starwell.session.output import Unit
 from starwell.session.plan import Plan
+from starwell.session.plan_walk import Step, steps
 from starwell.session.resume import Tally
 from starwell.session.saved_frames import SavedFrames, saved_record, sha256_of
 from starwell.session.stack_making import StackMaking
@@ -54,7 +56,11 @@ class OpenNight:
         self.night.prepare()
         self.journal = Journal(folder / "journal.jsonl")
         self._numbers = self._numbers_so_far()
+        frames = SavedFrames(self.night, self.journal)
+        adopted = frames.adopt()
         self.done = Counter(self._done() if resume else {})
+        if resume:
+            self._assign(adopted)
         self.began = self._began(resume)
         self.append(Opened(version=__version__, camera=plan.camera, resumed=resume))
         write_plan(folder, plan)
@@ -63,10 +69,11 @@ class OpenNight:
         self.had = 0
         try:
             if plan.stack.live:
-                frames = SavedFrames(self.night, self.journal)
                 make = StackMaking(plan, frames, telling.publish, telling.audited)
-                self.stacking = Stacking(self.night, self.journal, make, telling.publish)
-                self.had = self.stacking.resume()
+                unit = Unit(plan.stack.unit)
+                self.stacking = Stacking(self.night, self.journal, make, telling.publish, unit=unit)
+                with telling.recalling():
+                    self.had = self.stacking.resume()
                 self.stacking.start()
         except BaseException:
             self.journal.close()
@@ -154,6 +161,16 @@ class OpenNight:
                 numbers[record.kind] = max(numbers[record.kind], record.number)
         return numbers
 
+    def _assign(self, adopted: Iterable[int]) -> None:
+        """Lights that were written when their line was not: they are the next ones of the plan."""
+        for number in adopted:
+            record = self.journal.lights[number]
+            left = steps(self.plan, dict(self.done))
+            step = next((s for s in left if _shows(record, s)), None)
+            if step is not None:
+                self.done[step.series] += 1
+                self.append(msgspec.structs.replace(record, series=step.series))
+
     def _this_plan(self) -> list[AnyRecord]:
         """The journal since the plan was begun."""
         begun = [i for i, r in enumerate(self.journal.records) if isinstance(r, Opened) and not r.resumed]
@@ -172,6 +189,10 @@ class OpenNight:
 
     def _clock_offset_s(self) -> float:
         return self._now().timestamp() - time.monotonic()
+
+
+def _shows(record: FrameSaved, step: Step) -> bool:
+    return (record.kind, record.filter) == (step.exposure.kind, step.exposure.filter)
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

@@ -152,7 +152,7 @@ class Shooting:
 
     def _leave_out(self, step: Step, error: CameraError) -> None:
         """A series that cannot be taken; the others can."""
-        self.refused = error
+        self.refused = self.refused or error
         assert step.count is not None
         self._room.night.done[step.series] = step.count
         self._publish(QualityAdvice(subject=step.exposure.kind.value, advice=str(error), serious=True))

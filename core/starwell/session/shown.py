@@ -14,7 +14,7 @@ from starwell.picture.preview import Picture, preview
 from starwell.picture.stretch import Stretch, StretchLock
 from starwell.session.events import Event, PreviewReady, StackSaved
 from starwell.session.night_files import Night
-from starwell.session.output import finished, save
+from starwell.session.output import Unit, finished, save
 from starwell.session.stacks import Stack, Stacks
 
 _LATEST_PX = (1080, 1920)
@@ -23,10 +23,17 @@ _LATEST_PX = (1080, 1920)
 class Shown:
     """Draws and writes the stacks of a night; nothing here changes them. One thread calls."""
 
-    def __init__(self, night: Night, publish: Callable[[Event], None], preview_px: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        night: Night,
+        publish: Callable[[Event], None],
+        preview_px: tuple[int, int],
+        unit: Unit = Unit.FULL_SCALE,
+    ) -> None:
         self._night = night
         self._publish = publish
         self._preview_px = preview_px
+        self._unit = unit
         self._stretch = Stretch.AUTO
         self._locks: dict[str, StretchLock] = {}
         self._saved: dict[str, int] = {}
@@ -88,7 +95,7 @@ class Shown:
         path = self._night.stack_path(stack.label)
         with writing(path):
             path.parent.mkdir(exist_ok=True)
-        save(path, whole, overwrite=True)
+        save(path, whole, unit=self._unit, overwrite=True)
         self._publish(
             StackSaved(
                 file=str(path.relative_to(self._night.folder)),

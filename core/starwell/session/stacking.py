@@ -27,6 +27,7 @@ from starwell.session.journal import (
     SeriesEnded,
 )
 from starwell.session.night_files import Night
+from starwell.session.output import Unit
 from starwell.session.pipeline import Pipeline
 from starwell.session.resume import Tally, commands_of, take_up, tally_of, what_is_known
 from starwell.session.saved_frames import SavedFrames
@@ -43,6 +44,7 @@ class Stacking:
     make: builds a pipeline from the facts of its first sub; its reread may be a SavedFrames of the same night
     and journal. publish: is told every event, from this thread or from the caller of `resume`; it must not
     wait. memory_frames: frames held at most until it is their turn; all others are read from disk again.
+    unit: of the stacks on disk.
 
     put, reject, restore, merge, finish, save, checkpoint and set_stretch come from any thread and return at
     once; what became of them is told by events.
@@ -56,6 +58,7 @@ class Stacking:
         publish: Callable[[Event], None],
         *,
         memory_frames: int = 2,
+        unit: Unit = Unit.FULL_SCALE,
         preview_px: tuple[int, int] = (360, 640),
         preview_every_s: float = 2.0,
         checkpoint_every_s: float = 600.0,
@@ -67,7 +70,7 @@ class Stacking:
         self._frames = SavedFrames(night, journal)
         self._stacks = Stacks(make, self._frames)
         self._checkpoint = Checkpoint(night.folder / "checkpoint")
-        self._shown = Shown(night, publish, preview_px)
+        self._shown = Shown(night, publish, preview_px, unit)
         self._pictures = Chore(preview_every_s, self._shown.publish_stack, at_once=True)
         self._chores = (
             self._pictures,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from starwell.camera.protocol import Telemetry
@@ -30,7 +31,7 @@ class Telling:
         self._lock = threading.RLock()
         self._advisor = Advisor()
         self._alerts = Commands(Alerts(), self.publish)
-        self._cooled = False
+        self._cooled = self._recalling = False
         self._site: tuple[float, float] | None = None
         self._target: Target | None = None
         self._seconds: float | None = None
@@ -83,8 +84,18 @@ class Telling:
             self._note(event)
             advice = self._advisor.take(event, self._airmass())
             alerts = self._alerts
-        alerts.tell(event)
+        if not self._recalling or isinstance(event, QualityAdvice):
+            alerts.tell(event)
         self._advise(advice)
+
+    @contextmanager
+    def recalling(self) -> Iterator[None]:
+        """What is told meanwhile happened before: it alerts nobody."""
+        self._recalling = True
+        try:
+            yield
+        finally:
+            self._recalling = False
 
     def rings(self, event: Event) -> bool:
         """Whether the terminal's bell is to ring."""
