@@ -159,7 +159,7 @@ def vertical(mid: Float32, first_row: int, line: Line, kernel: Taps, out: Float3
     out is (rows + 2·pad, width), j = 0 at row pad; one phase per strip of columns, or one per column.
     """
     n, width = out.shape[0] - 2 * pad, out.shape[1]
-    step = strip_length(2 * line.across, width)
+    step = strip_length(_FINER * line.across, width)
     if step < _NARROW:
         _vertical_by_column(mid, first_row, line, kernel, out[pad : pad + n])
         return
@@ -175,6 +175,9 @@ def vertical(mid: Float32, first_row: int, line: Line, kernel: Taps, out: Float3
                 mid[a:b, x:end], weights, out[a - top + pad : b - top + pad, x:end], (0, kernel.before)
             )
 
+
+_FINER = 1.5
+"""The vertical pass adds its phase error to that of the horizontal one, and so makes do with less of it."""
 
 _NARROW = 40
 """Strips narrower than this cost more in calls than weights held per column do."""
