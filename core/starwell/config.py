@@ -15,7 +15,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import platformdirs
@@ -59,11 +59,21 @@ class Rig(Struct, frozen=True, forbid_unknown_fields=True):
     observer: str | None = None
 
 
+class Screen(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the screen looks, and its keys. red: None is as last time; keys: another key by its word."""
+
+    colour: Literal["24bit", "256", "16", "none"] | None = None
+    preview: Literal["quad", "half", "ascii", "sixel"] | None = None
+    red: bool | None = None
+    keys: dict[str, str] = {}
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """All of config.toml. data: where nights go; zwo_library: ZWO's SDK, where it is not found by itself."""
 
     rig: Rig = Rig()
     site: Site = Site()
+    screen: Screen = Screen()
     data: str | None = None
     zwo_library: str | None = None
 

@@ -5,20 +5,27 @@ The night's numbers are those of a real one: 4.1 e-/s of sky for 60 s through a 
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import os
-import queue
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.style import Style
 from textual.pilot import Pilot
 
+from starwell.errors import StarwellError
+from starwell.remote.live import Connected
+from starwell.remote.messages import AnyCommand, Hello, Reply, Status
 from starwell.session import events as ev
 from starwell_tui.app import StarwellApp
+from starwell_tui.keys import table
+from starwell_tui.messages import Happened, Item
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, SKY_E, READ_NOISE_E, EGAIN = 60.0, 246.0, 1.5, 0.8
@@ -32,34 +39,34 @@ stars: 0.998 of their true light, scatter 0.4%"""
 
 
 class Script:
-    """An engine that tells what the test tells it to, and remembers what it was asked for."""
+    """A night that tells what the test tells it to, and remembers what it was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, object]] = []
-        self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
+        self.asked: list[AnyCommand] = []
+        self.now: Status | None = None
+        self.reply = Reply(True, "")
+        self._queue: asyncio.Queue[Item | StarwellError] = asyncio.Queue()
 
-    def tell(self, *events: ev.Event) -> None:
-        for event in events:
-            self._queue.put(event)
+    def tell(self, *items: Item | StarwellError) -> None:
+        for item in items:
+            self._queue.put_nowait(item)
 
-    def events(self) -> Iterator[ev.Event]:
-        while (event := self._queue.get()) is not None:
-            yield event
+    async def events(self) -> AsyncGenerator[Item]:
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, StarwellError):
+                raise item
+            yield item
 
-    def reject(self, number: int) -> None:
-        self.asked.append(("reject", number))
+    async def ask(self, command: AnyCommand) -> Reply:
+        self.asked.append(command)
+        return self.reply
 
-    def restore(self, number: int) -> None:
-        self.asked.append(("restore", number))
-
-    def set_stretch(self, name: str) -> None:
-        self.asked.append(("set_stretch", name))
-
-    def stop(self) -> None:
-        self.asked.append(("stop", None))
-        self._queue.put(None)
+    async def status(self) -> Status | None:
+        return self.now
 
 
+@cache
 def stars(seed: int = 7, rows: int = 120, columns: int = 180) -> ev.PreviewReady:
     """A stretched picture of forty stars and a faint galaxy."""
     rng = np.random.default_rng(seed)
@@ -174,6 +181,72 @@ def script() -> Script:
 @pytest.fixture
 def app(script: Script, clock: Callable[[], datetime]) -> StarwellApp:
     return StarwellApp(script, planned=PLANNED, clock=clock)
+
+
+def standing(**said: Any) -> Status:
+    """How the night stands at 22:14, in the middle of sub 8: a cooled camera at its set point."""
+    usual: dict[str, Any] = {
+        "state": ev.State.EXPOSING,
+        "frame": 8,
+        "frames": 60,
+        "stacked": 6,
+        "rejected": 1,
+        "livetime_s": 6 * SECONDS,
+        "folder": "/home/astro/nights/2026-10-17/M 51",
+        "camera": "ZWO ASI533MM Pro",
+        "sensor_celsius": -10.0,
+        "setpoint_celsius": -10.0,
+        "cooler_percent": 62.0,
+        "target": "M 51",
+        "filter": "L",
+        "seconds": SECONDS,
+        "exposed_s": 22.0,
+        "free_bytes": 181_000_000_000,
+        "guide_rms_arcsec": 0.62,
+    }
+    return Status(**usual | said)
+
+
+CONTROLS = (
+    ev.ControlChanged(name="gain", value=100, low=0, high=600),
+    ev.ControlChanged(name="offset", value=50, low=0, high=240),
+    ev.ControlChanged(name="bin", value=1),
+    ev.ControlChanged(name="target_celsius", value=-10, unit="°C", low=-40, high=30),
+    ev.ControlChanged(name="cooler", value=1),
+)
+
+
+def connected(*recent: ev.Event, **said: Any) -> Connected:
+    """An engine answers, with the night so far."""
+    return Connected(Hello(pid=4711, folder="/home/astro"), standing(**said), (*CONTROLS, *recent))
+
+
+@pytest.fixture
+def stands() -> Callable[..., Status]:
+    return standing
+
+
+@pytest.fixture
+def answers() -> Callable[..., Connected]:
+    return connected
+
+
+@pytest.fixture
+def engine_app(script: Script, clock: Callable[[], datetime]) -> StarwellApp:
+    """The screen of an engine."""
+    return StarwellApp(script, keys=table(engine=True), clock=clock)
+
+
+@pytest.fixture
+def told() -> Callable[..., Awaitable[None]]:
+    """These have arrived and the screen is drawn."""
+
+    async def tell(pilot: Pilot[int], app: StarwellApp, *items: Item) -> None:
+        for item in items:
+            app.panes.post_message(Happened(item))
+        await pilot.pause()
+
+    return tell
 
 
 @pytest.fixture

@@ -13,17 +13,23 @@ from starwell_tui import app, demo
 
 
 @pytest.fixture
-def nights(monkeypatch, script):
-    """The demo's engine is the script; returns with what it was made."""
+def nights(monkeypatch):
+    """The demo's night is a stand-in; returns with what it was made."""
     made = []
 
-    def night(**plan):
-        made.append(plan)
-        return script
+    class Night:
+        truth_lines = ("flux 0.998 of the sky's",)
 
-    script.close = lambda: made.append("closed")
-    script.truth_lines = ("flux 0.998 of the sky's",)
-    monkeypatch.setattr("starwell.cli.demo.DemoNight", night)
+        def __init__(self, **plan):
+            made.append(plan)
+
+        def stop(self):
+            made.append("stopped")
+
+        def close(self):
+            made.append("closed")
+
+    monkeypatch.setattr("starwell.cli.demo.DemoNight", Night)
     monkeypatch.setattr(os, "environ", os.environ.copy())
     return made
 
@@ -33,6 +39,7 @@ def test_the_words_reach_the_engine_and_the_truth_stays_after_the_screen(nights,
     assert demo.main(["--subs", "9", "--size", "320x200", "--seed", "5", "--colour", "256"]) == 0
     assert nights == [
         {"subs": 9, "size": (200, 320), "seed": 5, "pace_s": 0.0, "colour": False, "folder": None},
+        "stopped",
         "closed",
     ]
     assert os.environ["TEXTUAL_COLOR_SYSTEM"] == "256"
@@ -55,6 +62,6 @@ def test_a_wrong_call_says_so(nights, capsys, words):
 
 
 def test_the_environment_is_set_before_textual_is_loaded():
-    code = "import sys, starwell_tui.demo; print('textual' in sys.modules)"
+    code = "import sys, starwell_tui.demo, starwell_tui.attach; print('textual' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "False\n"

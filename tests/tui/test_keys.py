@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from starwell_tui.keys import KEYS, bindings, entry_width, footer
-from starwell_tui.messages import Happened
+from starwell.errors import PlanError
+from starwell.remote.messages import (
+    Pause,
+    Reject,
+    Restore,
+    Save,
+    Start,
+    Stretch,
+)
+from starwell.session import events as ev
+from starwell.terminal.draw import Mode
+from starwell_tui.app import StarwellApp
+from starwell_tui.keys import KEYS, entry_width, footer, table
 
 
 def chosen(number):
@@ -16,8 +28,16 @@ def pane(name):
     return lambda app: app.panes.query_one(f"#{name}").has_class("-chosen")
 
 
-def asked(command, *words):
-    return lambda app: (command, *words) in app.engine.asked
+def asked(command):
+    return lambda app: command in app.link.asked
+
+
+def seen(name, value):
+    return lambda app: getattr(app.panes.preview.viewpoint, name) == value
+
+
+def over(name):
+    return lambda app: type(app.screen).__name__ == name
 
 
 def left(app):
@@ -25,27 +45,53 @@ def left(app):
 
 
 EFFECTS = {
-    "x": asked("reject", 12),
-    "u": asked("restore", 3),
+    "space": asked(Start()),
+    "p": asked(Pause()),
+    "x": asked(Reject(12)),
+    "u": asked(Restore(3)),
     "j": chosen(11),
     "down": chosen(11),
     "k": chosen(12),
     "up": chosen(12),
+    "h": lambda app: app.panes.preview.viewpoint.x < 0.5,
+    "left": lambda app: app.panes.preview.viewpoint.x < 0.5,
+    "l": lambda app: app.panes.preview.viewpoint.x > 0.5,
+    "right": lambda app: app.panes.preview.viewpoint.x > 0.5,
     "pagedown": chosen(2),
     "pageup": chosen(12),
     "end": chosen(1),
     "home": chosen(12),
-    "s": asked("set_stretch", "asinh"),
+    "plus": seen("zoom", 2**0.5),
+    "minus": seen("zoom", 1.0),
+    "0": seen("zoom", 1.0),
+    "equals_sign": lambda app: app.panes.preview.viewpoint.zoom > 1,
+    "v": lambda app: app.panes.preview.of == "sub",
+    "s": asked(Stretch("asinh")),
+    "comma": seen("black", 0),
+    "full_stop": seen("black", 8),
+    "less_than_sign": seen("white", 247),
+    "greater_than_sign": seen("white", 255),
+    "i": lambda app: app.panes.preview.dots == Mode.HALF,
+    "enter": over("Entry"),
+    "1": pane("camera"),
     "2": pane("frames"),
     "3": pane("preview"),
     "4": pane("noise"),
+    "5": pane("histogram"),
     "tab": pane("preview"),
-    "shift+tab": pane("noise"),
+    "shift+tab": pane("camera"),
     "escape": lambda app: not app.panes.has_class("-alone"),
     "a": lambda app: not app.panes.night.alert,
     "r": lambda app: len(app.get_line_filters()) == 2,
+    "w": asked(Save()),
+    "S": over("Question"),
+    "X": over("Question"),
+    "Q": over("Question"),
+    **dict.fromkeys("egobtcf", over("Entry")),
     "ctrl+r": lambda app: app.redrawn,
-    "question_mark": lambda app: app.screen is not app.panes,
+    "colon": over("Palette"),
+    "ctrl+p": over("Palette"),
+    "question_mark": over("Help"),
     "q": left,
     "ctrl+c": left,
     "ctrl+q": left,
@@ -56,19 +102,29 @@ FIRST = {
     "up": ["down"],
     "pageup": ["pagedown"],
     "home": ["end"],
+    **{key: ["3", "plus"] for key in ("h", "left", "l", "right")},
+    "minus": ["plus"],
+    "0": ["plus"],
+    "comma": ["full_stop"],
+    "greater_than_sign": ["less_than_sign"],
     "2": ["3"],
     "escape": ["3", "3"],
 }
 """Keys pressed before, without which there would be no effect to see."""
 
 
-@pytest.mark.parametrize("key", [key for binding in bindings() for key in binding.key.split(",")])
-async def test_every_key_of_the_table_works(key, app, tell_finished, monkeypatch):
+def names(keys):
+    return [name for key in keys for names in key.bindings for name in names.split(",")]
+
+
+@pytest.mark.parametrize("key", names(KEYS))
+async def test_every_key_of_the_table_works(key, engine_app, answers, told, tell_finished, monkeypatch):
+    app = engine_app
     app.redrawn = []
-    async with app.run_test(size=(120, 40)) as pilot:
-        for event in tell_finished():
-            app.panes.post_message(Happened(event))
-        await pilot.pause()
+    async with app.run_test(size=(80, 24)) as pilot:
+        picture = next(event for event in tell_finished() if isinstance(event, ev.PreviewReady))
+        last_sub = msgspec.structs.replace(picture, of="sub")
+        await told(pilot, app, answers(*tell_finished(), last_sub))
         monkeypatch.setattr(app.panes, "refresh", lambda **how: app.redrawn.append(how))
         await pilot.press(*FIRST.get(key, []))
         assert not EFFECTS[key](app), "nothing to see"
@@ -76,54 +132,77 @@ async def test_every_key_of_the_table_works(key, app, tell_finished, monkeypatch
         assert EFFECTS[key](app)
 
 
-async def test_every_key_is_in_the_help_and_in_the_footer(app, lines):
-    async with app.run_test(size=(120, 40)) as pilot:
-        last = lines(app)[-1]
-        await pilot.press("question_mark")
+@pytest.mark.parametrize("engine", [True, False])
+async def test_every_key_is_in_the_help_of_every_pane_and_in_the_palette(script, clock, lines, engine):
+    keys = table(engine=engine)
+    app = StarwellApp(script, keys=keys, clock=clock)
+    async with app.run_test(size=(100, 80)) as pilot:
+        await pilot.press("colon")
         await pilot.pause()
-        page = lines(app)
-    for key in KEYS:
-        assert f" {key.shown} {key.word} " in last
-        assert any(f"│ {key.shown} " in text and key.meaning[:40] in text for text in page)
+        found = lines(app)
+        await pilot.press("escape")
+        for number in "12345":
+            await pilot.press(number, "question_mark")
+            await pilot.pause()
+            page = lines(app)
+            for key in keys:
+                assert any(f"│ {key.shown} " in text and key.meaning[:40] in text for text in page)
+            await pilot.press("q")
+    for key in keys:
+        assert key.word == "Palette" or any(key.word in text and key.meaning[:40] in text for text in found)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
-def test_a_narrow_footer_is_whole_and_keeps_help_and_quit(width):
-    shown = footer(width)
+@pytest.mark.parametrize("pane", ["", "preview"])
+def test_a_narrow_footer_is_whole_keeps_help_and_quit_and_begins_with_the_panes_keys(width, pane):
+    shown = footer(KEYS, width, pane)
     assert sum(map(entry_width, shown)) <= width
     assert [key.shown for key in shown[-2:]] == ["?", "q"]
-    assert shown[:-2] == list(KEYS[: len(shown) - 2])
+    assert shown[0].pane == pane
+    assert len(shown) == len({key.word for key in shown})
 
 
 def test_no_key_does_two_things():
-    keys = [key for binding in bindings() for key in binding.key.split(",")]
-    assert len(keys) == len(set(keys))
+    assert len(names(KEYS)) == len(set(names(KEYS)))
 
 
-async def test_a_sub_that_is_out_is_not_rejected_again_nor_one_that_is_in_restored(app, tell_finished):
+def test_the_demo_has_no_keys_for_an_engine():
+    assert not any(key.engine for key in table(engine=False))
+    assert table(engine=False)[-1].word == "Quit"
+    assert table(engine=True)[-1].word == "Leave"
+
+
+def test_a_user_may_have_another_key():
+    keys = table(engine=True, own={"Reject": "d"})
+    assert [key.bindings for key in keys if key.shown == "d"] == [{"d": "reject"}]
+    assert "x" not in names(keys)
+
+
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [({"shoot": "d"}, "no 'shoot'"), ({"choose": "d"}, "no 'choose'"), ({"reject": "u"}, "Put back's")],
+)
+def test_a_key_that_cannot_be_had_is_said(own, why):
+    with pytest.raises(PlanError, match=why):
+        table(engine=True, own=own)
+
+
+async def test_a_sub_that_is_out_is_not_rejected_again_nor_one_that_is_in_restored(app, tell_finished, told):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("x", "u")
-        for event in tell_finished():
-            app.panes.post_message(Happened(event))
-        await pilot.pause()
+        await told(pilot, app, *tell_finished())
         await pilot.press("u", "pagedown", "k", "x")
-        assert app.engine.asked == []
+        assert app.link.asked == []
 
 
-async def test_the_cursor_stays_with_its_sub_while_newer_ones_arrive(app, tell_night):
+async def test_the_cursor_stays_with_its_sub_while_newer_ones_arrive(app, tell_night, told):
     async with app.run_test(size=(120, 40)) as pilot:
-        for event in tell_night(5):
-            app.panes.post_message(Happened(event))
-        await pilot.pause()
+        await told(pilot, app, *tell_night(5))
         await pilot.press("j", "j")
-        for event in tell_night(9):
-            app.panes.post_message(Happened(event))
-        await pilot.pause()
+        await told(pilot, app, *tell_night(9))
         assert app.panes.frames.chosen.number == 3
         await pilot.press("home")
-        for event in tell_night(10):
-            app.panes.post_message(Happened(event))
-        await pilot.pause()
+        await told(pilot, app, *tell_night(10))
         assert app.panes.frames.chosen.number == 10
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from textual.pilot import Pilot
 
 from starwell.errors import CameraGone
 from starwell.session import events as ev
@@ -16,7 +15,7 @@ from starwell_tui.messages import Happened
 
 SIZES = {"120x40": (120, 40), "80x24": (80, 24), "39x9": (39, 9)}
 BOXES = "╭╮╰╯─│▏▎▍▌▋▊▉▕"
-ALLOWED = SINGLE_WIDTH | set(BOXES) | set("●◌✓✗▸×…σ√") | {chr(code) for code in range(0x20, 0x7F)}
+ALLOWED = SINGLE_WIDTH | set(BOXES) | set("●◌✓✗▸×…σ√°²") | {chr(code) for code in range(0x20, 0x7F)}
 BRAILLE = {chr(0x2800 + bits) for bits in range(256)}
 
 
@@ -25,34 +24,27 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     return SIZES[request.param]
 
 
-async def told(pilot: Pilot[int], app: StarwellApp, events: list[ev.Event]) -> None:
-    """The events have arrived and the screen is drawn."""
-    for event in events:
-        app.panes.post_message(Happened(event))
-    await pilot.pause()
-
-
-async def test_before_the_first_sub(app, size, matches_snapshot):
+async def test_before_the_first_sub(app, size, matches_snapshot, told):
     async with app.run_test(size=size) as pilot:
-        await told(pilot, app, [])
+        await told(pilot, app)
         matches_snapshot(app)
 
 
-async def test_in_the_middle_with_a_rejected_and_a_masked_sub(app, size, matches_snapshot, tell_night):
+async def test_in_the_middle_with_a_rejected_and_a_masked_sub(app, size, matches_snapshot, tell_night, told):
     async with app.run_test(size=size) as pilot:
-        await told(pilot, app, tell_night(7))
+        await told(pilot, app, *tell_night(7))
         matches_snapshot(app)
 
 
-async def test_finished(app, size, matches_snapshot, tell_finished):
+async def test_finished(app, size, matches_snapshot, tell_finished, told):
     async with app.run_test(size=size) as pilot:
-        await told(pilot, app, tell_finished())
+        await told(pilot, app, *tell_finished())
         matches_snapshot(app)
 
 
-async def test_night_red(app, size, matches_snapshot, tell_night, colours):
+async def test_night_red(app, size, matches_snapshot, tell_night, colours, told):
     async with app.run_test(size=size) as pilot:
-        await told(pilot, app, tell_night(7))
+        await told(pilot, app, *tell_night(7))
         await pilot.press("r")
         await pilot.pause()
         assert all(green == blue == 0 for _, green, blue in colours(app))
@@ -66,25 +58,25 @@ async def test_night_red(app, size, matches_snapshot, tell_night, colours):
         assert any(blue for _, _, blue in colours(app))
 
 
-async def test_the_help(app, matches_snapshot, tell_night):
+async def test_the_help(app, matches_snapshot, tell_night, told):
     async with app.run_test(size=(80, 24)) as pilot:
-        await told(pilot, app, tell_night(3))
+        await told(pilot, app, *tell_night(3))
         await pilot.press("question_mark")
         await pilot.pause()
         matches_snapshot(app)
 
 
-async def test_a_pane_that_fills_the_screen(app, matches_snapshot, tell_finished):
+async def test_a_pane_that_fills_the_screen(app, matches_snapshot, tell_finished, told):
     async with app.run_test(size=(80, 24)) as pilot:
-        await told(pilot, app, tell_finished())
+        await told(pilot, app, *tell_finished())
         await pilot.press("4", "4")
         await pilot.pause()
         matches_snapshot(app)
 
 
-async def test_every_line_is_as_wide_as_the_screen_and_of_allowed_characters(app, lines, tell_finished):
+async def test_every_line_is_as_wide_as_the_screen_and_of_allowed_characters(app, lines, tell_finished, told):
     async with app.run_test(size=(120, 40)) as pilot:
-        await told(pilot, app, tell_finished())
+        await told(pilot, app, *tell_finished())
         for columns, rows in itertools.product((1, 39, 40, 59, 60, 99, 100, 140), (9, 17, 31, 40)):
             await pilot.resize_terminal(columns, rows)
             await pilot.pause()
@@ -99,10 +91,10 @@ async def test_first_frame_is_red_when_asked_for(script, colours, clock):
         assert all(green == blue == 0 for _, green, blue in colours(app))
 
 
-async def test_a_screen_without_colours_sends_none(script, cells, clock, tell_night):
+async def test_a_screen_without_colours_sends_none(script, cells, clock, tell_night, told):
     app = StarwellApp(script, depth=ColourDepth.MONO, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
-        await told(pilot, app, tell_night(7))
+        await told(pilot, app, *tell_night(7))
         looks = [look for _, look in cells(app)]
         assert all(look.color is None and look.bgcolor is None for look in looks)
         assert any(look.reverse for look in looks)
@@ -118,20 +110,20 @@ async def test_a_newer_preview_replaces_one_that_waits_and_nothing_else(tell_nig
     assert not event.can_replace(event)
 
 
-async def test_three_rejected_subs_in_a_row_colour_the_status_line(app, cells):
+async def test_three_rejected_subs_in_a_row_colour_the_status_line(app, cells, told):
     def grounds():
         return {look.bgcolor.name for _, look in cells(app)[:20] if look.bgcolor}
 
     async with app.run_test(size=(80, 24)) as pilot:
-        await told(pilot, app, [ev.SubRejected(number=n, reason="clouds") for n in (1, 2)])
+        await told(pilot, app, *(ev.SubRejected(number=n, reason="clouds") for n in (1, 2)))
         assert "#ffaf00" not in grounds()
-        await told(pilot, app, [ev.SubRejected(number=3, reason="clouds")])
+        await told(pilot, app, ev.SubRejected(number=3, reason="clouds"))
         assert "#ffaf00" in grounds()
 
 
-async def test_an_alert_stays_until_it_is_acknowledged(app, lines, tell_night):
+async def test_an_alert_stays_until_it_is_acknowledged(app, lines, tell_night, told):
     async with app.run_test(size=(80, 24)) as pilot:
-        await told(pilot, app, [ev.CameraFault(message="does not answer", recovered=False), *tell_night(4)])
+        await told(pilot, app, ev.CameraFault(message="does not answer", recovered=False), *tell_night(4))
         assert " ! camera: does not answer" in lines(app)[1]
         await pilot.press("a")
         await pilot.pause()
@@ -146,11 +138,7 @@ async def test_events_of_the_engine_reach_the_panes(app, script, lines, arrived)
 
 
 async def test_an_error_of_the_engine_ends_the_screen_and_is_kept_for_the_caller(script, clock, arrived):
-    def gone():
-        yield ev.StateChanged(state=ev.State.EXPOSING)
-        raise CameraGone("The camera does not answer any more.")
-
-    script.events = gone
+    script.tell(ev.StateChanged(state=ev.State.EXPOSING), CameraGone("The camera does not answer any more."))
     app = StarwellApp(script, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
         await arrived(pilot, lambda: app.failure is not None)

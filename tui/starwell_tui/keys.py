@@ -1,81 +1,176 @@
-"""The one table of keys: bindings, footer and help are made from it, and from nothing else."""
+"""The one table of keys: bindings, footer, help and palette are made from it, and from nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from textual.binding import Binding
+from starwell.errors import PlanError
 
 
 class Key(NamedTuple):
-    """One line of the help and one entry of the footer; `bindings` maps Textual's key names to actions."""
+    """One line of the help and one entry of the footer; `bindings` maps Textual's key names to actions.
+
+    pane: where it is of use, else everywhere. engine: only where there is an engine to command.
+    """
 
     shown: str
     word: str
     meaning: str
     bindings: Mapping[str, str]
+    pane: str = ""
+    engine: bool = False
+
+
+def _setting(key: str, word: str, meaning: str) -> Key:
+    return Key(
+        key, word, f"{meaning}, from the next sub on; asks", {key: f"edit('{word.lower()}')"}, "", True
+    )
 
 
 KEYS = (
-    Key("x", "Reject", "take the chosen sub out of the stack, at once", {"x": "reject"}),
-    Key("u", "Put back", "put the chosen sub back into the stack, at once", {"u": "restore"}),
+    Key("space", "Start", "begin, or go on after a pause", {"space": "order('start')"}, engine=True),
+    Key("p", "Pause", "expose nothing more after this sub", {"p": "order('pause')"}, engine=True),
+    Key("x", "Reject", "take the chosen sub out of the stack, at once", {"x": "reject"}, "frames"),
+    Key("u", "Put back", "put the chosen sub back into the stack, at once", {"u": "restore"}, "frames"),
     Key(
         "j k",
         "Choose",
-        "choose a sub; also the arrows, page up and down, home and end",
+        "choose a sub or a setting, pan the picture; also the arrows, page up and down, home, end",
         {
-            "j,down": "choose(1)",
-            "k,up": "choose(-1)",
-            "pagedown": "choose(10)",
-            "pageup": "choose(-10)",
-            "end": "choose(9999)",
-            "home": "choose(-9999)",
+            "j,down": "screen.move(0, 1)",
+            "k,up": "screen.move(0, -1)",
+            "h,left": "screen.move(-1, 0)",
+            "l,right": "screen.move(1, 0)",
+            "pagedown": "screen.move(0, 10)",
+            "pageup": "screen.move(0, -10)",
+            "end": "screen.move(0, 9999)",
+            "home": "screen.move(0, -9999)",
         },
     ),
-    Key("s", "Stretch", "stretch the preview: auto, asinh, linear", {"s": "stretch"}),
     Key(
-        "2 3 4",
+        "+ - 0 =",
+        "Zoom",
+        "nearer, further, the whole picture, one pixel of it to a dot",
+        {
+            "plus": "screen.zoom('in')",
+            "minus": "screen.zoom('out')",
+            "0": "screen.zoom('fit')",
+            "equals_sign": "screen.zoom('dots')",
+        },
+        "preview",
+    ),
+    Key(
+        "v",
+        "View",
+        "another picture: the stack, the last sub and what else there is",
+        {"v": "screen.view"},
+        "preview",
+    ),
+    Key("s", "Stretch", "stretch the preview: auto, asinh, linear", {"s": "stretch"}, "preview"),
+    Key(
+        ", . < >",
+        "Black, white",
+        "move the picture's black (, .) and white point (< >)",
+        {
+            "comma": "screen.level('black', -1)",
+            "full_stop": "screen.level('black', 1)",
+            "less_than_sign": "screen.level('white', -1)",
+            "greater_than_sign": "screen.level('white', 1)",
+        },
+        "preview",
+    ),
+    Key("i", "Dots", "draw in quarter blocks, half blocks, characters or sixels", {"i": "dots"}, "preview"),
+    Key("enter", "Change", "change the chosen setting", {"enter": "edit('')"}, "camera", engine=True),
+    Key(
+        "1 2 3 4 5",
         "Pane",
         "choose a pane; the same again fills the screen with it, esc goes back, tab goes on",
         {
-            "2": "pane('frames')",
-            "3": "pane('preview')",
-            "4": "pane('noise')",
-            "tab": "next_pane(1)",
-            "shift+tab": "next_pane(-1)",
-            "escape": "all_panes",
+            "1": "screen.pane('camera')",
+            "2": "screen.pane('frames')",
+            "3": "screen.pane('preview')",
+            "4": "screen.pane('noise')",
+            "5": "screen.pane('histogram')",
+            "tab": "screen.next_pane(1)",
+            "shift+tab": "screen.next_pane(-1)",
+            "escape": "screen.all_panes",
         },
     ),
     Key("a", "Alert seen", "take the alert off the screen once you have read it", {"a": "acknowledge"}),
     Key("r", "Red", "night red, then dimmer, then off", {"r": "night_red"}),
+    Key("w", "Save", "write the stack to disk now", {"w": "order('save')"}, engine=True),
+    Key(
+        "S",
+        "Stop",
+        "end the series after this sub and save the stack; asks",
+        {"S": "order('stop')"},
+        engine=True,
+    ),
+    Key("X", "Abort", "end this exposure now, without its sub; asks", {"X": "order('abort')"}, engine=True),
+    _setting("e", "Exposure", "how long a sub is exposed"),
+    _setting("g", "Gain", "the camera's gain"),
+    _setting("o", "Offset", "the camera's offset"),
+    _setting("b", "Bin", "so many by so many pixels into one"),
+    _setting("t", "Temperature", "what to cool to"),
+    _setting("c", "Cooler", "on or off"),
+    _setting("f", "Filter", "the filter in the light's way"),
     Key("^r", "Redraw", "draw the screen again, should the terminal have garbled it", {"ctrl+r": "redraw"}),
+    Key(
+        "Q",
+        "End",
+        "end the engine: abort, finish the files, warm up; asks",
+        {"Q": "order('quit')"},
+        engine=True,
+    ),
+    Key(":", "Palette", "every key by its name; also ^p", {"colon,ctrl+p": "palette"}),
     Key("?", "Help", "this page", {"question_mark": "help"}),
     Key("q", "Quit", "end the demo", {"q,ctrl+c,ctrl+q": "leave"}),
 )
 """In order of importance, but that Help and Quit, the last two, are always in the footer."""
 
 
-def bindings() -> list[Binding]:
-    """Every key of the table as Textual's bindings."""
+def table(*, engine: bool, own: Mapping[str, str] | None = None) -> tuple[Key, ...]:
+    """The keys of an engine's screen or of the demo's, with the user's own instead: word to key.
+
+    A key is a letter, a digit, or another in Textual's words, such as ctrl+t or f5. Raises PlanError for a
+    word that is in no table or has several keys, and for a key taken twice.
+    """
+    keys = [key for key in KEYS if engine or not key.engine]
+    if engine:
+        keys[-1] = keys[-1]._replace(word="Leave", meaning="leave the screen; the engine goes on")
+    for word, key in (own or {}).items():
+        keys = _with(keys, word, key)
+    return tuple(keys)
+
+
+def _with(keys: list[Key], word: str, key: str) -> list[Key]:
+    """The table with another key for this word."""
+    single = [k.word.lower() for k in KEYS if len(k.bindings) == 1]
+    if word.lower() not in single:
+        raise PlanError(f"[screen.keys] knows no '{word}'; known are {', '.join(sorted(single))}.")
+    others = [k for k in keys if k.word.lower() != word.lower()]
+    if taken := [k.word for k in others for names in k.bindings if key in names.split(",")]:
+        raise PlanError(f"[screen.keys] gives '{key}' to {word}, but it is {taken[0]}'s: give that another.")
     return [
-        Binding(keys, action, key.word, show=False, id=f"{key.word}-{index}".replace(" ", "-").lower())
-        for key in KEYS
-        for index, (keys, action) in enumerate(key.bindings.items())
+        k._replace(shown=key, bindings={key: next(iter(k.bindings.values()))}) if k not in others else k
+        for k in keys
     ]
 
 
-def footer(width: int) -> list[Key]:
-    """The keys whose footer entries (` x Reject `) fit into `width` columns."""
-    *first, help_key, quit_key = KEYS
-    room = width - entry_width(help_key) - entry_width(quit_key)
+def footer(keys: Iterable[Key], width: int, pane: str = "") -> list[Key]:
+    """The keys whose footer entries (` x Reject `) fit into `width` columns, the chosen pane's first."""
+    *first, help_key, last = keys
+    room = width - entry_width(help_key) - entry_width(last)
     fitting = []
-    for key in first:
+    for key in [k for k in first if pane and k.pane == pane] + [
+        k for k in first if not pane or k.pane != pane
+    ]:
         room -= entry_width(key)
         if room < 0:
             break
         fitting.append(key)
-    return [*fitting, help_key, quit_key]
+    return [*fitting, help_key, last]
 
 
 def entry_width(key: Key) -> int:

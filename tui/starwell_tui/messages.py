@@ -1,55 +1,43 @@
-"""What comes up from the engine, and what goes down to it."""
+"""What comes up from a night, and what goes down to it: the same for an engine and for the demo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from textual.message import Message
 
-from starwell.errors import StarwellError
-from starwell.session.events import Event, PreviewReady
+from starwell.remote.live import Connected, Lost
+from starwell.remote.messages import AnyCommand, AnyEvent, Reply, Status
+from starwell.session.events import HistogramReady, PreviewReady
+
+Item = Connected | Lost | AnyEvent
+"""An event, or that an engine answers, or that it does not."""
 
 
-class Commands(Protocol):
-    """What a screen may ask of an engine; every call returns at once and is answered by events."""
+class Link(Protocol):
+    """A night that tells what happens and takes commands; `starwell.remote.live.LiveClient` is one."""
 
-    def reject(self, number: int) -> None:
-        """Take sub `number` out of the stack."""
+    def events(self) -> AsyncGenerator[Item]:
+        """Everything that happens; read by one worker of the screen. Raises what ends the night."""
 
-    def restore(self, number: int) -> None:
-        """Put sub `number` back into the stack."""
+    async def ask(self, command: AnyCommand) -> Reply:
+        """The reply to a command; EngineError when there is none."""
 
-    def set_stretch(self, name: str) -> None:
-        """Stretch the previews by `name` from now on: auto, asinh or linear."""
-
-    def stop(self) -> None:
-        """End the night; `events` runs out soon after."""
-
-
-class Engine(Commands, Protocol):
-    """A night that tells what happens."""
-
-    def events(self) -> Iterator[Event]:
-        """Blocks until the next event; ends after `stop`. Read by one thread of the screen."""
+    async def status(self) -> Status | None:
+        """How the night stands, where that can be said; EngineError when there is no answer."""
 
 
 class Happened(Message):
-    """An event of the engine."""
+    """Something a night told."""
 
-    def __init__(self, event: Event) -> None:
-        self.event = event
+    def __init__(self, item: Item) -> None:
+        self.item = item
         super().__init__()
 
     def can_replace(self, message: Message) -> bool:
-        """A newer preview of the same picture replaces one still queued; nothing else is ever dropped."""
-        mine, other = self.event, message.event if isinstance(message, Happened) else None
-        return isinstance(mine, PreviewReady) and isinstance(other, PreviewReady) and mine.of == other.of
-
-
-class Failed(Message):
-    """The engine ended with an error."""
-
-    def __init__(self, error: StarwellError) -> None:
-        self.error = error
-        super().__init__()
+        """A newer picture or histogram replaces one of the same still queued; nothing else is dropped."""
+        mine, other = self.item, message.item if isinstance(message, Happened) else None
+        if isinstance(mine, PreviewReady) and isinstance(other, PreviewReady):
+            return mine.of == other.of
+        return isinstance(mine, HistogramReady) and isinstance(other, HistogramReady) and mine.of == other.of

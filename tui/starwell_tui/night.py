@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
-from starwell.frame import Kind
+from starwell.kinds import Kind
+from starwell.remote.live import Connected
+from starwell.remote.messages import Status
 from starwell.session import events as ev
 
 TRUTH = "truth"
@@ -34,19 +36,43 @@ class Sub:
 
 @dataclass(slots=True)
 class Night:
-    """Everything the panes show; `see` is its only way to change."""
+    """Everything the panes show, made of what is told.
+
+    status: as of the last time the engine was asked. gone: why there is no engine, empty while there is one.
+    noise: by stack, then by subs. planned: how many subs are to come, where no status says so.
+    """
 
     planned: int | None = None
+    status: Status | None = None
+    gone: str = ""
     state: ev.State = ev.State.IDLE
     calibrating: ev.ExposureStarted | ev.FrameTaken | None = None
     subs: dict[int, Sub] = field(default_factory=dict)
     reference: int | None = None
     livetime_s: float | None = None
-    noise: dict[int, ev.StackMeasured] = field(default_factory=dict)
+    exposed_for_s: float | None = None
+    stack: str = ""
+    noises: dict[str, dict[int, ev.StackMeasured]] = field(default_factory=dict)
+    pictures: dict[str, ev.PreviewReady] = field(default_factory=dict)
+    histograms: dict[str, ev.HistogramReady] = field(default_factory=dict)
+    controls: dict[str, ev.ControlChanged] = field(default_factory=dict)
     truth: tuple[str, ...] = ()
     alert: str = ""
     serious: bool = False
     finished: bool = False
+    seen_alert: str = ""
+
+    def begin(self, connected: Connected) -> None:
+        """An engine answers: what was known is forgotten for what it remembers."""
+        fresh = Night(planned=self.planned, seen_alert=self.seen_alert)
+        for known in fields(self):
+            setattr(self, known.name, getattr(fresh, known.name))
+        for event in connected.recent:
+            self.see(event)
+        self.status = connected.status
+        self.state = connected.status.state
+        if self.alert == self.seen_alert:
+            self.acknowledge()
 
     def see(self, event: ev.Event) -> None:
         """Take one event in; those that concern nothing shown here pass."""
@@ -57,11 +83,12 @@ class Night:
                 self._put(event.number, Standing.MEASURING, measured=event)
             case ev.SubStacked():
                 self._put(event.number, Standing.STACKED, stacked=event)
-                self.livetime_s = event.livetime_s
+                self.stack, self.livetime_s = event.stack, event.livetime_s
             case ev.SubRejected():
                 self._put(event.number, Standing.REJECTED, rejected=event)
                 if event.alarm:
-                    self._alert(f"sub {event.number}: {event.detail or event.reason}", serious=True)
+                    more = f", {event.detail}" if event.detail else ""
+                    self._alert(f"sub {event.number}: {event.reason}{more}", serious=True)
             case ev.StackStarted():
                 self.reference = event.reference
             case ev.StackMeasured():
@@ -76,13 +103,37 @@ class Night:
                 self._alert(f"camera: {event.message}", serious=not event.recovered)
             case ev.SeriesFinished():
                 self.finished, self.livetime_s = True, event.livetime_s
+            case ev.PreviewReady():
+                self.pictures[event.of] = event
+            case ev.HistogramReady():
+                self.histograms[event.of] = event
+            case ev.ControlChanged():
+                self.controls[event.name] = event
 
     def acknowledge(self) -> None:
         """The user has read the alert."""
-        self.alert, self.serious = "", False
+        self.seen_alert, self.alert, self.serious = self.alert or self.seen_alert, "", False
+
+    @property
+    def noise(self) -> dict[int, ev.StackMeasured]:
+        """What was measured on the present stack, by its subs."""
+        return self.noises.get(self.stack, {})
+
+    @property
+    def seconds(self) -> float | None:
+        """How long subs are exposed, as far as that was told."""
+        return self.status.seconds if self.status else self.exposed_for_s
+
+    @property
+    def planned_frames(self) -> int | None:
+        """How many subs there will be, where that is known."""
+        return self.status.frames if self.status else self.planned
 
     def count(self, standing: Standing) -> int:
-        """How many subs stand there."""
+        """How many subs stand there; the engine knows of more than it tells a screen that comes late."""
+        told = {Standing.STACKED: "stacked", Standing.REJECTED: "rejected"}
+        if self.status and standing in told:
+            return int(getattr(self.status, told[standing]))
         return sum(sub.standing is standing for sub in self.subs.values())
 
     @property
@@ -106,7 +157,9 @@ class Night:
         return streak
 
     def _frame(self, event: ev.ExposureStarted | ev.FrameTaken) -> None:
+        self.finished = False
         light = event.kind is Kind.LIGHT
+        self.exposed_for_s = event.seconds or self.exposed_for_s
         self.calibrating = None if light else event
         if light:
             taken = isinstance(event, ev.FrameTaken)
@@ -132,7 +185,9 @@ class Night:
 
     def _noise(self, event: ev.StackMeasured) -> None:
         # The curve ends at the present stack: with a sub taken out it is shorter.
-        self.noise = {n: seen for n, seen in self.noise.items() if n < event.stacked} | {event.stacked: event}
+        self.stack = event.stack
+        kept = {subs: seen for subs, seen in self.noise.items() if subs < event.stacked}
+        self.noises[event.stack] = kept | {event.stacked: event}
         self.livetime_s = event.livetime_s
         self.truth = ()
 

@@ -39,7 +39,7 @@ class Noise(Pane):
             [(f" {label:<11}", LABEL), *pieces] for label, pieces in figures(self.night)
         ]
         if width < CURVE_FROM_COLUMNS or upper < CURVE_FROM_ROWS:
-            return [*(line(row, width) for row in rows), *below][:height]
+            return [*(line(row, width) for row in rows[: max(upper, 0)]), *below][:height]
         curve = [
             line(row, width - FIGURES_COLUMNS) for row in plot(self.night, width - FIGURES_COLUMNS, upper)
         ]

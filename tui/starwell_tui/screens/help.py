@@ -1,4 +1,4 @@
-"""Help: the key table and what the marks mean."""
+"""Help: the chosen pane's keys and meaning, then every other key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
-from starwell_tui.keys import KEYS
+from starwell_tui.keys import Key
 from starwell_tui.night import Night, Standing
 from starwell_tui.panes.frames import MARKS
-from starwell_tui.panes.pane import LABEL, PLAIN, Pane, Piece, line, wrapped
-from starwell_tui.theme import ACCENT, style
+from starwell_tui.panes.pane import PLAIN, Pane, Piece, line, wrapped
+from starwell_tui.theme import ACCENT, BRIGHT, style
 
 MEANINGS = {
     Standing.EXPOSING: "the shutter is open",
@@ -20,54 +20,86 @@ MEANINGS = {
     Standing.STACKED: "in the stack; a trail is masked and costs only its own pixels",
     Standing.REJECTED: "not in the stack, and why; u puts it back",
 }
-NOISE = (
-    "Noise is in electrons per pixel of one sub. Ideal is one sub's noise over √ of the effective subs "
-    "(a sub of weight 0.5 counts half). Reached is measured between half-stacks; at 1 px interpolation "
-    "flatters it, so the efficiency is taken at blocks of 8 px."
-)
+WORDS = {
+    "camera": "What the camera read back. A change applies from the next sub on; what your darks, or the "
+    "stack, will not match asks for y first.",
+    "frames": "FWHM in pixels, stars found, and the weight in the stack: transparency² over noise², 1 for the"
+    " reference. Rejected subs stay on disk.",
+    "preview": "What you see is stretched for the eye; the files stay linear. At = one pixel of the picture "
+    "is one dot. Black and white change only what is shown here.",
+    "noise": "Noise is in electrons per pixel of one sub. Ideal is one sub's noise over √ of the effective "
+    "subs (a sub of weight 0.5 counts half). Reached is measured between half-stacks; at 1 px "
+    "interpolation flatters it, so the efficiency is taken at larger blocks. Sky-limited: the sky's"
+    " variance is ten times the read noise's.",
+    "histogram": "How many pixels have which value, the height logarithmic. A peak at the left edge is "
+    "clipped: raise the offset; one at the right edge is saturated: expose less.",
+}
+SCROLL = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": 10, "pageup": -10}
 
 
 class HelpText(Pane):
     """The page."""
 
-    def __init__(self, night: Night) -> None:
+    def __init__(self, night: Night, keys: tuple[Key, ...], pane: Pane) -> None:
         super().__init__(night, id="help", classes="pane -chosen")
-        self.border_title = "Help"
-        self.border_subtitle = "any key goes back"
+        self._keys, self._pane = keys, pane.id or ""
+        self._top, self._most = 0, 0
+        self.border_title = f"Help  {self._pane}"
+        self.border_subtitle = "arrows: more, any other key goes back"
+
+    def scroll(self, steps: int) -> None:
+        """Down by so many lines, or up."""
+        self._top = min(max(self._top + steps, 0), self._most)
+        self.redraw()
 
     def strips(self, width: int, height: int) -> list[Strip]:
-        """Keys, marks, and the words of the noise pane, as far as they fit."""
-        rows: list[list[Piece]] = []
-        key_look = style(ACCENT, bold=True)
-        for key in KEYS:
-            rows += _entry(key.shown, key_look, key.meaning, width)
-        rows.append([])
-        for standing, meaning in MEANINGS.items():
-            mark, look = MARKS[standing]
-            rows += _entry(mark, look, meaning, width)
-        rows.append([])
-        rows += [[(f" {text}", LABEL)] for text in wrapped(NOISE, width - 2)]
-        return [line(row, width) for row in rows[:height]]
+        """As many lines as fit, from the one that was scrolled to."""
+        rows = self._rows(width)
+        self._most = max(len(rows) - height, 0)
+        return [line(row, width) for row in rows[self._top : self._top + height]]
+
+    def _rows(self, width: int) -> list[list[Piece]]:
+        mine = [key for key in self._keys if key.pane == self._pane]
+        rows = [[(f" {text}", PLAIN)] for text in wrapped(WORDS[self._pane], width - 2)]
+        rows += _entries(mine, width)
+        if self._pane == "frames":
+            for standing, meaning in MEANINGS.items():
+                mark, look = MARKS[standing]
+                rows += _entry(mark, look, meaning, width)
+        rows += [[], [(" Everywhere", style(BRIGHT, bold=True))]]
+        rows += _entries([key for key in self._keys if not key.pane], width)
+        rows += [[], [(" In the other panes", style(BRIGHT, bold=True))]]
+        return rows + _entries([key for key in self._keys if key.pane not in ("", self._pane)], width)
 
 
 class Help(ModalScreen[None], inherit_bindings=False):
-    """Lies over the panes until a key is pressed."""
+    """Lies over the panes until a key is pressed that does not scroll it."""
 
-    def __init__(self, night: Night) -> None:
+    def __init__(self, night: Night, keys: tuple[Key, ...], pane: Pane) -> None:
         super().__init__()
-        self.night = night
+        self._text = HelpText(night, keys, pane)
 
     def compose(self) -> ComposeResult:
         """The one page."""
-        yield HelpText(self.night)
+        yield self._text
 
     def on_key(self, event: events.Key) -> None:
-        """Any key goes back, and does nothing else."""
+        """Scroll, or go back and do nothing else."""
         event.stop()
         event.prevent_default()
-        self.dismiss()
+        if event.key in SCROLL:
+            self._text.scroll(SCROLL[event.key])
+        else:
+            self.dismiss()
+
+
+def _entries(keys: list[Key], width: int) -> list[list[Piece]]:
+    return [row for key in keys for row in _entry(key.shown, style(ACCENT, bold=True), key.meaning, width)]
 
 
 def _entry(shown: str, look: Style, meaning: str, width: int) -> list[list[Piece]]:
-    first, *rest = wrapped(meaning, width - 9)
-    return [[(f" {shown:<7}", look), (first, PLAIN)], *([(f"{'':8}{text}", PLAIN)] for text in rest)]
+    first, *rest = wrapped(meaning, width - 12)
+    return [
+        [(f" {shown:<9} ", look), (first, PLAIN)],
+        *([(f"{'':11}{text}", PLAIN)] for text in rest),
+    ]

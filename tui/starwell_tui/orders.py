@@ -1,0 +1,48 @@
+"""What keys ask of the engine: commands, their questions, and what is said of the replies."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from starwell.remote.messages import Abort, AnyCommand, Pause, Quit, Save, Set, Start, Stop
+from starwell_tui.night import Night
+from starwell_tui.settings import SETTINGS, Setting, expected, read, shown, value
+
+
+class Order(NamedTuple):
+    """A command, and what to ask before it is given; nothing where it may be given at once."""
+
+    command: AnyCommand
+    question: str = ""
+
+
+ORDERS = {
+    "start": Order(Start()),
+    "pause": Order(Pause()),
+    "save": Order(Save()),
+    "stop": Order(Stop(), "End the series after this sub, and save the stack?"),
+    "abort": Order(Abort(), "End this exposure now, without its sub?"),
+    "quit": Order(Quit(), "End the engine: abort, finish the files, warm the camera up?"),
+}
+
+
+def setting_of(word: str, chosen: Setting) -> Setting:
+    """The setting of a key, or the chosen one."""
+    return next((setting for setting in SETTINGS if setting.word == word), chosen)
+
+
+def label_of(setting: Setting, night: Night) -> str:
+    """What an entry line asks."""
+    return f"{setting.label} ({expected(setting, night)}), now {shown(setting, night)}:"
+
+
+def change(setting: Setting, text: str, night: Night) -> Order | None:
+    """The order that what was typed amounts to; None where it changes nothing. PlanError says why not."""
+    wanted = read(setting, text, night)
+    if wanted == value(setting, night):
+        return None
+    words = wanted if isinstance(wanted, str) else f"{wanted:g} {setting.unit}".rstrip()
+    if setting.word == "cooler":
+        words = "on" if wanted else "off"
+    question = f"{setting.label} {words} from the next sub on: {setting.consequence}. Do it?"
+    return Order(Set(setting.name, wanted), question)

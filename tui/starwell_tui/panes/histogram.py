@@ -1,0 +1,83 @@
+"""Pane 5: how many pixels have which value, for what the preview shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.strip import Strip
+
+from starwell.session.events import PreviewReady
+from starwell_tui.night import Night
+from starwell_tui.panes.curve import DOTS
+from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Pane, line
+from starwell_tui.theme import BLUE, style
+
+BARS = style(BLUE)
+BINS = 128
+
+
+class Histogram(Pane):
+    """Bars of logarithmic height in braille, and below them where they begin, peak and end."""
+
+    def __init__(self, night: Night) -> None:
+        super().__init__(night, id="histogram", classes="pane")
+        self._of = "stack"
+        self._title("")
+
+    def show(self, of: str) -> None:
+        """What the preview shows."""
+        self._of = of
+        self.redraw()
+
+    def strips(self, width: int, height: int) -> list[Strip]:
+        """The bars and one line of numbers."""
+        told, picture = self.night.histograms.get(self._of), self.night.pictures.get(self._of)
+        if width < 2 or height < 2 or not (told or picture):
+            self._title("")
+            return [line([(" nothing to count yet", DIM)], width)][:height]
+        counts = np.array(told.counts, float) if told else levels(picture) if picture else np.zeros(1)
+        low, high = (told.low_adu, told.high_adu) if told else (0.0, 255.0)
+        self._title(f"  {self._of}{' ▸ ADU' if told else ''}")
+        rows = [line([(text, BARS)], width) for text in bars(counts, width, height - 1)]
+        return [
+            *rows,
+            line([(below(counts, low, high, width, linear=told is not None), LABEL)], width, PLAIN),
+        ]
+
+    def _title(self, more: str) -> None:
+        title = f"5 Histogram{more}"
+        if self.border_title != title:
+            self.border_title = title
+
+
+def levels(picture: PreviewReady) -> NDArray[np.float64]:
+    """How many bytes of the picture lie in each step of two levels; the black of missing pixels left out."""
+    pixels = np.frombuffer(picture.pixels, np.uint8)
+    return np.histogram(pixels[pixels > 0], BINS, (0, 256))[0].astype(float)
+
+
+def bars(counts: Sequence[float] | NDArray[np.float64], columns: int, rows: int) -> list[str]:
+    """Rows of braille, two bars a column, their heights logarithmic from one pixel to the most."""
+    dots = 2 * columns
+    edges = np.linspace(0, len(counts), dots + 1)
+    total = np.concatenate([[0], np.cumsum(counts)])
+    # Spread over the dots as if each step were even, so that no dot between two steps stays empty.
+    spread = np.diff(np.interp(edges, np.arange(len(counts) + 1), total)) * dots / max(len(counts), 1)
+    tall = np.log1p(spread) / max(np.log1p(spread.max()), 1e-9)
+    heights = np.where(spread > 0, np.maximum(np.rint(tall * 4 * rows), 1), 0).astype(int)
+    lit = np.arange(4 * rows)[:, None] >= 4 * rows - heights
+    cells = lit.reshape(rows, 4, columns, 2)
+    bits = np.einsum("ryxc,yc->rx", cells.astype(int), DOTS)
+    return ["".join(chr(0x2800 + bit) if bit else " " for bit in row) for row in bits.tolist()]
+
+
+def below(counts: NDArray[np.float64], low: float, high: float, columns: int, *, linear: bool) -> str:
+    """Where the scale begins, where most pixels lie, and where it ends."""
+    step = (high - low) / max(len(counts), 1)
+    peak = low + (int(counts.argmax()) + 0.5) * step
+    first, last = f"{low:.0f}", f"{high:.0f}"
+    middle = f"{'sky' if linear else 'most at'} {peak:.0f}{' ADU' if linear else ''}"
+    room = columns - len(first) - len(last)
+    return f"{first}{middle:^{max(room, 0)}}{last}" if room > len(middle) else middle
