@@ -180,7 +180,8 @@ def main() -> int:
         memory = told.memory
         print(
             f"night {n + 1}: {args.subs} subs in {time.monotonic() - begun:.0f} s; "
-            f"time per sub {first:.0f} -> {last:.0f} ms; memory {memory[len(memory) // 5]:.0f} -> {memory[-1]:.0f} MiB"
+            f"time per sub {first:.0f} -> {last:.0f} ms; "
+            f"memory {memory[len(memory) // 5]:.0f} -> {memory[-1]:.0f} MiB"
         )
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if good else 1

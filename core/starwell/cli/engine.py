@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from starwell.cli.foreground import engine_here, setup
 from starwell.cli.run import plan_at
+from starwell.errors import PlanError
 from starwell.session.tasks import Unfinished
 from starwell.session.wishes import Task
 
@@ -29,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Be the engine until it is told to quit; an exit code."""
     made = setup()
-    task = Unfinished(made.state).task()
+    try:
+        task = Unfinished(made.state).task()
+    except PlanError as missing:
+        task = None
+        print(missing, file=sys.stderr)
     if task is None and arguments.plan is not None:
         task = Task(plan=plan_at(arguments.plan, made))
     return engine_here(made, task, stay=True, quiet=True)

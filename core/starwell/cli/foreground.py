@@ -18,6 +18,7 @@ from starwell.remote.place import Place
 from starwell.remote.server import serve_in_thread
 from starwell.session.engine import Engine
 from starwell.session.night_run import Setup
+from starwell.session.subscription import Subscription
 from starwell.session.wishes import Task
 
 _REFRESH_S = 0.25
@@ -51,14 +52,10 @@ def engine_here(
         server = serve_in_thread(engine, claim)
         try:
             engine.start(task)
-            while not subscription.closed:
-                for event in subscription.take(_REFRESH_S):
-                    narrator.tell(event)
-                narrator.show(engine.status())
-            for event in subscription.take():
-                narrator.tell(event)
-            engine.join()
+            _narrate(engine, subscription, narrator, signals)
         finally:
+            engine.quit()
+            engine.join()
             narrator.close()
             server.close()
             signals.restore()
@@ -70,6 +67,22 @@ def engine_here(
     if not engine.taken and not engine.stopped:
         raise StarwellError(f"Not one frame was taken: {engine.why}")
     return 0
+
+
+def _narrate(engine: Engine, subscription: Subscription, narrator: Narrator, signals: _Signals) -> None:
+    """Tell everything until the engine has ended."""
+    warned = False
+    while not subscription.closed:
+        for event in subscription.take(_REFRESH_S):
+            narrator.tell(event)
+        now = engine.status()
+        narrator.show(now)
+        if signals.code and not warned:
+            warned = True
+            if now.setpoint_celsius is not None:
+                narrator.say("The sensor warms up first; a second Ctrl-C ends at once.")
+    for event in subscription.take():
+        narrator.tell(event)
 
 
 class _Signals:

@@ -94,8 +94,10 @@ class Narrator:
                     f"stack {escape(event.file)}: {event.stacked} subs, {event.livetime_s or 0:g} s of light"
                 )
             case StateChanged():
-                self._state = f"{event.state} {event.why}"
+                self._state = f"{event.state}: {event.why}"
                 self._describe(self._state)
+                if not self._live:
+                    self.say(escape(self._state))
             case _:
                 pass
 

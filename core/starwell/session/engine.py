@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from starwell.errors import PlanError, StarwellError
 from starwell.session.engine_settings import checked_setting
+from starwell.session.engine_status import status_of
 from starwell.session.events import Event, State, StateChanged
 from starwell.session.face import (
     Abort,
@@ -31,6 +33,7 @@ from starwell.session.night_run import NightRun, Setup
 from starwell.session.plan_file import read_plan
 from starwell.session.stacking import Stacking
 from starwell.session.subscription import Subscribers, Subscription
+from starwell.session.tasks import Unfinished
 from starwell.session.telling import Telling
 from starwell.session.wishes import Ending, Task, Wishes
 
@@ -109,35 +112,7 @@ class Engine:
 
     def status(self) -> Status:
         """How the night stands now."""
-        run = self._run
-        seen = run.shooting.seen if run is not None and run.shooting is not None else None
-        tally = run.night.tally if run is not None and run.night is not None else None
-        kept = run.kept if run is not None else None
-        camera = kept.camera if kept is not None else None
-        now = kept.cooler.now if kept is not None and kept.cooler is not None else None
-        step = seen.step if seen is not None else None
-        exposing = seen is not None and self._state is State.EXPOSING
-        guide = run.guide if run is not None else None
-        return Status(
-            state=self._state,
-            frame=seen.number if seen is not None else 0,
-            frames=_planned(run),
-            stacked=tally.stacked if tally else 0,
-            rejected=tally.rejected if tally else 0,
-            livetime_s=tally.livetime_s if tally else None,
-            folder=str(self.folder or ""),
-            camera=camera.facts.name if camera is not None else "",
-            sensor_celsius=now.sensor_celsius if now else None,
-            setpoint_celsius=now.target_celsius if now and now.cooler_on else None,
-            cooler_percent=now.cooler_percent if now else None,
-            target=(step.target.name or None) if step is not None and step.target is not None else None,
-            filter=step.exposure.filter if step is not None else None,
-            seconds=seen.seconds if seen is not None else None,
-            exposed_s=seen.exposed_s if seen is not None and exposing else None,
-            free_bytes=_free_bytes(self.folder),
-            guide_rms_arcsec=guide.rms_arcsec if guide is not None else None,
-            why=self._why,
-        )
+        return status_of(self._run, self._state, self._why)
 
     def command(self, command: AnyCommand) -> Reply:
         """Accept a command, or say why not."""
@@ -169,12 +144,21 @@ class Engine:
             return Reply(True, "Going on.")
         if self._state in _AT_WORK:
             return Reply(False, f"Nothing to start: {self._state}, {self._why}.")
-        run = self._run
-        if run is None or run.night is None or run.failure is None:
+        return self._try_again()
+
+    def _try_again(self) -> Reply:
+        """After a fault, or at last the night that was broken off before this engine was started."""
+        run, left = self._run, None
+        if run is None:
+            left = Unfinished(self._setup.state).task()
+        elif run.failure is not None and run.night is not None:
+            left = Task(plan=run.plan, folder=run.night.night.folder, resume=True)
+        elif run.failure is not None:
+            left = run.task
+        if left is None:
             return Reply(False, "Nothing was paused: name a plan, `starwell start PLAN.toml`.")
-        folder = run.night.night.folder
-        self._wishes.give(Task(plan=run.plan, folder=folder, resume=True))
-        return Reply(True, f"Trying again, in {folder}.")
+        self._wishes.give(msgspec.structs.replace(left, paused=False))
+        return Reply(True, f"Going on with {left.folder or 'the plan'}.")
 
     def _start_plan(self, file: Path) -> Reply:
         if self._state in _AT_WORK:
@@ -282,23 +266,3 @@ def _asked_of(stacking: Stacking, command: AnyCommand) -> Reply:
 
 def _nobody(_folder: Path) -> None:
     return
-
-
-def _planned(run: NightRun | None) -> int | None:
-    """How many frames the plan asks for; None where an end decides."""
-    if run is None:
-        return None
-    total = 0
-    for target in run.plan.targets:
-        for series in target.series:
-            if series.count is None:
-                return None
-            total += series.count
-    return total
-
-
-def _free_bytes(folder: Path | None) -> int | None:
-    try:
-        return shutil.disk_usage(folder).free if folder is not None else None
-    except OSError:
-        return None

@@ -26,7 +26,8 @@ from starwell.session.plan_ends import Endings
 from starwell.session.plan_outlook import outlook
 from starwell.session.plan_walk import warms_up
 from starwell.session.resume import Tally
-from starwell.session.shooting import Room, SeriesOver, Shooting
+from starwell.session.shooting import Shooting
+from starwell.session.shooting_room import Room, SeriesOver
 from starwell.session.tasks import LastTime, Unfinished, of_files, target_of
 from starwell.session.telling import Telling
 from starwell.session.wheel import Wheel

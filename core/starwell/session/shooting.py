@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -13,19 +12,14 @@ from starwell.errors import Aborted, CameraError, CameraGone, ControlRefused, No
 from starwell.frame import Exposure, Frame, Kind, sampled
 from starwell.session.capture import Capture, Shot
 from starwell.session.dark_guard import DarkGuard, LightGetsIn
-from starwell.session.engine_night import OpenNight
 from starwell.session.events import CameraFault, ControlChanged, Event, ExposureStarted, QualityAdvice, State
 from starwell.session.flat_exposure import FlatExposures, NoFlats
-from starwell.session.guide import Guide
 from starwell.session.journal import SettingChanged
-from starwell.session.kept_camera import KeptCamera
-from starwell.session.plan import Plan
-from starwell.session.plan_ends import Conditions, Ended, Endings, Hold, Scope
+from starwell.session.plan import Target
+from starwell.session.plan_ends import Conditions, Ended, Hold, Scope
 from starwell.session.plan_walk import Step, steps
-from starwell.session.tasks import LastTime
-from starwell.session.telling import Telling
-from starwell.session.wheel import Wheel
-from starwell.session.wishes import Ending, Wishes
+from starwell.session.shooting_room import SETTINGS, Room, Seen, SeriesOver
+from starwell.session.wishes import Ending
 
 _PATIENCE = 5
 """After so many failed exposures in a row, the driver's own retries not counted, the camera is reopened."""
@@ -35,46 +29,6 @@ _ROUNDS = 2
 
 _LOOK_S = 0.5
 _SHORTEST_LOOK_S = 0.005
-
-SETTINGS = {"exposure": "seconds", "seconds": "seconds", "gain": "gain", "offset": "offset"}
-"""What may be set of the lights to come, by the names people use."""
-
-
-class SeriesOver(Exception):
-    """The walk ends before the plan does; finished: because somebody said it is enough."""
-
-    def __init__(self, why: str, *, finished: bool) -> None:
-        super().__init__(why)
-        self.finished = finished
-
-
-@dataclass(slots=True)
-class Seen:
-    """What the walk tells of itself, for the status."""
-
-    step: Step | None = None
-    number: int = 0
-    seconds: float | None = None
-    exposed_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What the walk works with. enter: told each state and why; first_light: the first frame of a night."""
-
-    plan: Plan
-    kept: KeptCamera
-    night: OpenNight
-    wishes: Wishes
-    telling: Telling
-    endings: Endings
-    guide: Guide
-    wheel: Wheel
-    last_time: LastTime
-    enter: Callable[[State, str], None]
-    first_light: Callable[[Frame, Exposure], None]
-    now: Callable[[], datetime]
-    keywords: dict[str, Any] = field(default_factory=dict)
 
 
 class Shooting:
@@ -101,6 +55,7 @@ class Shooting:
         self._read_back: dict[str, float] = {}
         self._began: dict[str, datetime] = {}
         self._over: set[str] = set()
+        self._lit: list[Target | None] = []
         self._night_over = False
         self._failures = 0
         self._taken = 0
@@ -279,7 +234,8 @@ class Shooting:
         self._darks.take(frame, step.series)
         if shot.kind is Kind.FLAT:
             self._flats.took(shot, frame)
-        if self._taken == 1 and shot.kind is Kind.LIGHT:
+        if shot.kind is Kind.LIGHT and step.target not in self._lit:
+            self._lit.append(step.target)
             room.first_light(frame, shot)
 
     def _survive(self, error: CameraError) -> bool:

@@ -83,7 +83,7 @@ def of_files(plan: Plan) -> Plan:
     count = plan.targets[0].series[0].count if plan.targets and plan.targets[0].series else None
     name = plan.targets[0].name if plan.targets else ""
     return msgspec.structs.replace(
-        plan, targets=(Target(series=(Series(count=count),), name=name),), after=(), dither=None
+        plan, targets=(Target(series=(Series(count=count),), name=name),), after=(), dither=None, guiding=None
     )
 
 
@@ -114,17 +114,24 @@ class Unfinished:
 
     @property
     def folder(self) -> Path | None:
-        """The night; None where none is left, or its folder is not there (any more)."""
+        """The night, whose disk may not be mounted; None where none was left."""
         try:
-            folder = Path(msgspec.json.decode(self._path.read_bytes(), type=str))
+            return Path(msgspec.json.decode(self._path.read_bytes(), type=str))
         except (OSError, msgspec.DecodeError):
             return None
-        return folder if folder.is_dir() else None
 
     def task(self) -> Task | None:
-        """What a service's engine has to go on with; at once only where the plan says `resume = "auto"`."""
+        """What a service's engine has to go on with; at once only where the plan says `resume = "auto"`.
+
+        PlanError for a night that is not there (any more).
+        """
         folder = self.folder
         if folder is None:
             return None
+        if not folder.is_dir():
+            raise PlanError(
+                f"The night in {folder} was broken off, and that folder is not there: mount its disk, then "
+                "`starwell start`; or begin another night with `starwell start PLAN.toml`."
+            )
         plan = plan_of(folder)
         return Task(plan=plan, folder=folder, resume=True, paused=plan.resume is not Resume.AUTO)

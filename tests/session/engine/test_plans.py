@@ -32,6 +32,7 @@ from starwell.session.face import Reject, Start, Stop
 from starwell.session.guiding import Dithered, GuideRms, GuidingState
 from starwell.session.plan import (
     After,
+    Alerts,
     AtClock,
     Darks,
     Dither,
@@ -320,3 +321,33 @@ def test_another_target_begins_another_stack(house: Any) -> None:
         assert fits.getheader(house.night / "stacks" / f"{name}_20s.fits")["STACKCNT"] == 2
     assert isinstance(heard.told()[-1], SeriesFinished)
     assert [e.state for e in heard.of(StateChanged)] == [State.EXPOSING, State.STOPPING]
+
+
+def test_start_takes_up_what_was_broken_off_before_this_engine_once_its_disk_is_there(
+    house: Any, plan_of_lights: Lights
+) -> None:
+    first = house.start(plan_of_lights(4))
+    first.frame(2)
+    first.quit()
+    away = house.night.rename(house.folder / "away")
+    engine = house.start(None, stay=True)
+    with pytest.raises(PlanError, match="mount its disk"):
+        engine.ask(Start())
+    away.rename(house.night)
+    assert engine.ask(Start()).ok
+    engine.state(State.IDLE)
+    assert engine.engine.status().stacked == 4
+    engine.quit()
+
+
+def test_alerts_are_run_for_what_happens_and_not_for_what_is_recalled(
+    house: Any, plan_of_lights: Lights
+) -> None:
+    log = house.folder / "log"
+    command = f"sh -c 'cat >> {log}'"
+    alerts = Alerts(commands={"series-finished": command, "sub-stacked": command}, timeout_s=5)
+    for count in (2, 3):
+        house.run(plan_of_lights(count, alerts=alerts), resume=count == 3)
+    kinds = sorted(line.split('"')[3] for line in log.read_text().splitlines())
+    assert kinds.count("SeriesFinished") == 2
+    assert kinds.count("SubStacked") <= 3
