@@ -141,7 +141,10 @@ class RunningStack:
         return Added(entry, sum(m.size for m in masks) / self.sums.count.size, trails)
 
     def remove(self, calibrated: Calibrated, entry: Entry) -> Entry:
-        """Take a stacked sub out again, exactly; calibrated must be what was added."""
+        """Take a stacked sub out again, exactly; calibrated must be what was added.
+
+        Only counts of MASKED that have reached 255, which is to be read as 255 or more, stay as they are.
+        """
         return self._replay(calibrated, replace(entry, state=State.REJECTED), -1)
 
     def restore(self, calibrated: Calibrated, entry: Entry) -> Entry:
