@@ -20,6 +20,8 @@ from starwell.calibration.defects import Points
 from starwell.calibration.screening import Screened
 from starwell.files.frames import open_frame
 from starwell.frame import Facts, Float32, Float64, Mask, Pixels, Planes
+from starwell.sensor.photon_transfer_blocks import KEPT_VARIANCE as KEPT_VARIANCE
+from starwell.sensor.photon_transfer_blocks import clipped_rms as clipped_rms
 
 CLIP = 4.5
 """Sigmas beyond which a sample is left out."""
@@ -32,7 +34,6 @@ NOISY = 4.0
 _BAND_ROWS = 64
 _LEAST_FOR_SPREAD = 8
 _NOISE_SAMPLES = 400_000
-_START_SAMPLES = 100_000
 _QUANTILES = np.array([0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99, 0.997, 0.999, 1.0])
 
 
@@ -103,29 +104,6 @@ def noise_curve(rows_of: Callable[[int, slice], Float32], frames: int, facts: Fa
     if not levels:  # a handful of pixels, or all of one level
         levels, sigmas = [float(np.nanmedian(level))], [clipped_rms(difference)]
     return NoiseCurve(np.array(levels), np.maximum(np.array(sigmas), 1e-3))
-
-
-def clipped_rms(values: Float32 | Float64) -> float:
-    """The rms of differences about zero within 4 sigmas, freed of what a Gaussian loses by that clipping.
-
-    Not a MAD: a MAD of whole ADU sits on their steps (methods.md, Decision 1).
-    """
-    size = np.abs(values[np.isfinite(values)]).astype(np.float64)
-    if size.size == 0:
-        return 0.0
-    start = size[:: max(1, size.size // _START_SAMPLES)]
-    sigma = float(np.quantile(start, 0.6827)) or float(np.sqrt(np.mean(np.square(size))))
-    for _ in range(30):
-        inside = size[size <= 4.0 * sigma]
-        new = float(np.sqrt(np.mean(np.square(inside)))) if inside.size else 0.0
-        if abs(new - sigma) <= 1e-7 * sigma:
-            break
-        sigma = new
-    return sigma / float(np.sqrt(KEPT_VARIANCE))
-
-
-KEPT_VARIANCE = 0.998929
-"""Part of a Gaussian's variance that lies within 4 sigmas: 1 - 8·φ(4)/(2Φ(4) - 1)."""
 
 
 class _Normaliser:

@@ -38,6 +38,7 @@ class Analysed:
     biases: int
     flats: tuple[tuple[float | None, int], ...]
     darks: tuple[tuple[float | None, int], ...]
+    filter: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ def analyse_files(
         bias_level.frames if bias_level else 0,
         tuple((level.seconds, level.frames) for level in lights),
         tuple((level.seconds, level.frames) for level in without),
+        _filter([one for one in sets if one.kind is Kind.FLAT]),
     )
 
 
@@ -186,6 +188,12 @@ def _common(sets: list[_Set], warnings: list[str]) -> Facts:
     sample = [path for one in sets for path in list(one.found)[: max(1, _SAMPLE // len(sets))]]
     found = levels(open_frame(path).pixels for path in sample)
     return replace(with_levels(first, found), sensor_celsius=fmean(celsius) if celsius else None)
+
+
+def _filter(flats: list[_Set]) -> str | None:
+    """The filter all flats were shot through."""
+    used = {facts.exposure.filter for one in flats for facts in one.found.values()}
+    return used.pop() if len(used) == 1 else None
 
 
 def _window(asked: Roi | None, facts: Facts) -> Roi:
