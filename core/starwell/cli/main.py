@@ -21,6 +21,8 @@ COMMANDS = {
     "engine": "wait for plans in the background, as a service",
     "stack": "stack subs that are on disk, exactly, and write FITS, TIFF or PNG",
     "master": "build a master bias, dark, flat or dark flat",
+    "sensor": "measure a camera: e-/ADU, read noise, full well, dark current, from flats, biases and darks",
+    "advise": "how long subs should be, what limits them, and how many darks and flats they take",
     "preview": "show a frame or a stack in the terminal",
     "cameras": "what cameras are connected, and their controls",
     "doctor": "what would spoil the night, and what to type to mend it",
