@@ -118,7 +118,7 @@ class Narrator:
         self.say(f"{how}{frames}{f', {escape(str(folder))}' if folder else ''}")
 
     def _describe(self, text: str) -> None:
-        self._update(description=text, note="")
+        self._update(description=text, note="", total=None)
 
     def _update(self, **what: Any) -> None:
         if self._live:

@@ -75,10 +75,10 @@ class Guide:
             self._complain("The focal length is not known, so nothing is dithered: set focal_mm of [rig].")
         else:
             done = self._ditherer.dither(dither, scale or 0.0, self._wishes.cancel)
-            if not done.settled:
-                self._complain(f"A dither did not settle: {done.why} The next sub is taken all the same.")
-            else:
+            if done.settled:
                 self._complained = False
+            elif not self._wishes.cancel.is_set():
+                self._complain(f"A dither did not settle: {done.why} The next sub is taken all the same.")
         self._policy.dithered()
 
     def exposing(self, step: Step) -> None:

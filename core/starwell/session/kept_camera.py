@@ -53,8 +53,24 @@ class KeptCamera:
         """Seconds of the camera to one of ours."""
         return self.camera.pace if isinstance(self.camera, SimulatedCamera) else 1.0
 
-    def open(self) -> Camera:
-        """Take the camera; raises what its `open` raises, and ControlRefused for the plan's settings."""
+    def open(self, *, patient: bool = False) -> Camera:
+        """Take the camera; raises what its `open` raises, and ControlRefused for the plan's settings.
+
+        patient: look for it for five minutes, as a computer may be up before its camera is.
+        """
+        told = False
+        for wait_s in _LOOK_AGAIN_S if patient else ():
+            try:
+                return self._open()
+            except (CameraNotFound, CameraBusy) as error:
+                if not told:
+                    self._publish(CameraFault(message=f"{error} Looking for it.", recovered=False))
+                    told = True
+                if not self._wishes.wait_unless_ending(wait_s):
+                    raise
+        return self._open()
+
+    def _open(self) -> Camera:
         camera = self._connect()
         camera.open()
         self.camera = camera

@@ -21,7 +21,7 @@ from starwell.session.guide import Guide
 from starwell.session.guiding import Guider
 from starwell.session.kept_camera import KeptCamera, keywords_of_rig
 from starwell.session.night_files import night_folder
-from starwell.session.plan import Plan
+from starwell.session.plan import Plan, Resume
 from starwell.session.plan_ends import Endings
 from starwell.session.plan_outlook import outlook
 from starwell.session.plan_walk import warms_up
@@ -146,7 +146,7 @@ class NightRun:
             self._telling.publish,
             self._telling.seen,
         )
-        camera = self.kept.open()
+        camera = self.kept.open(patient=self.task.resume and self.plan.resume is Resume.AUTO)
         if isinstance(camera, FileCamera):
             self.plan = of_files(self.plan)
         self._last_time = LastTime(self.plan, camera, Remembered(self._setup.state))

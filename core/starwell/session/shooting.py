@@ -134,6 +134,7 @@ class Shooting:
     def _obey(self) -> None:
         """Do what was asked for since the last frame; returns when it may go on."""
         room = self._room
+        room.wishes.at_boundary()
         for name, value in room.wishes.settings():
             self._change(name, value)
         if room.wishes.ending is not Ending.NONE:

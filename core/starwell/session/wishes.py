@@ -78,8 +78,13 @@ class Wishes:
         """End a pause."""
         with self._changed:
             self._paused = False
-            self.cancel.clear()
             self._changed.notify_all()
+
+    def at_boundary(self) -> None:
+        """No exposure is at hand any more that an abort could be meant for."""
+        with self._changed:
+            if self._ending is not Ending.QUIT:
+                self.cancel.clear()
 
     def end(self, ending: Ending) -> None:
         """End the series."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,13 +15,15 @@ import pytest
 from astropy.io import fits
 
 from starwell.camera.folder import FolderCamera
+from starwell.camera.plan import SkyPlan
 from starwell.camera.simulated import SimulatedCamera
 from starwell.camera.watch import WatchCamera
-from starwell.errors import PlanError
+from starwell.errors import CameraNotFound, PlanError
 from starwell.files.frames import open_frame
 from starwell.frame import Exposure, Frame, Kind
 from starwell.session.engine_night import plan_of
 from starwell.session.events import (
+    CameraFault,
     ExposureStarted,
     FrameTaken,
     QualityAdvice,
@@ -37,13 +40,16 @@ from starwell.session.plan import (
     Darks,
     Dither,
     Flats,
+    MeridianHold,
     Plan,
     Resume,
     RigOverrides,
     Series,
     Settle,
+    Site,
     Target,
 )
+from starwell.session.sun import hour_angle_deg
 from starwell.session.tasks import Unfinished
 
 Lights = Callable[..., Any]
@@ -351,3 +357,46 @@ def test_alerts_are_run_for_what_happens_and_not_for_what_is_recalled(
     kinds = sorted(line.split('"')[3] for line in log.read_text().splitlines())
     assert kinds.count("SeriesFinished") == 2
     assert kinds.count("SubStacked") <= 3
+
+
+def test_the_sequence_holds_while_the_target_crosses_the_meridian(house: Any) -> None:
+    night, begun = datetime(2026, 11, 20, tzinfo=UTC), time.monotonic()
+
+    def now() -> datetime:
+        return night + timedelta(seconds=300 * (time.monotonic() - begun))
+
+    crossing_soon = hour_angle_deg(night, 0.0, 0.0, 0.0) % 360 + 0.5  # two minutes later
+    target = Target(
+        name="M51",
+        series=(Series(exposure_s=20.0, count=40),),
+        ra_deg=crossing_soon % 360,
+        dec_deg=47.0,
+        hold=MeridianHold(before_min=0.5, after_min=2.0),
+    )
+    site = Site(latitude_deg=50.0, longitude_deg=0.0)
+    heard = house.start(Plan(targets=(target,), camera="simulated", site=site), now=now)
+    assert heard.state(State.PAUSED).why == "M51 crosses the meridian"
+    held = now()
+    heard.state(State.EXPOSING)
+    assert now() - held > timedelta(minutes=1)
+    heard.engine.quit()
+    heard.end()
+
+
+def test_an_engine_that_goes_on_by_itself_waits_for_its_camera(house: Any, plan_of_lights: Lights) -> None:
+    class Late(SimulatedCamera):
+        asked_to_open = 0
+
+        def open(self) -> None:
+            self.asked_to_open += 1
+            if self.asked_to_open == 1:
+                raise CameraNotFound("It is not connected.")
+            super().open()
+
+    house.run(plan_of_lights(1))
+    plan = plan_of_lights(2, resume=Resume.AUTO)
+    camera = Late(SkyPlan(size=(200, 256), target="M51"), speed=2000.0)
+    heard = house.run(plan, camera, resume=True)
+    assert heard.engine.failure is None
+    assert [e.number for e in heard.of(FrameTaken)] == [2]
+    assert [e.message for e in heard.of(CameraFault)] == ["It is not connected. Looking for it."]
