@@ -97,6 +97,21 @@ def test_a_stack_begins_once_and_with_a_ring_at_most(make_field: Any) -> None:
     assert len(start(stack, [field.entry(3)], field.sub)) == 1
 
 
+def test_a_sub_that_cannot_be_read_leaves_an_empty_stack(make_field: Any) -> None:
+    field = make_field(size=(64, 64))
+    stack = RunningStack(field.size, field.planes(), field.model)
+
+    def reread(number: int) -> Any:
+        if number == 2:
+            raise PlanError("gone")
+        return field.sub(number)
+
+    with pytest.raises(PlanError, match="gone"):
+        start(stack, [field.entry(i) for i in range(3)], reread)
+    assert not any(array.any() for array in stack.sums.arrays().values())
+    assert len(start(stack, [field.entry(i) for i in range(2)], reread)) == 2
+
+
 @pytest.mark.parametrize("every", [1, 3, 10])
 @pytest.mark.parametrize("hot_e", [40.0, 100.0])
 def test_hot_pixels_vanish_however_seldom_the_mount_dithers(

@@ -53,13 +53,10 @@ def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list
         )
     if not stack.reject:
         return [stack.add(reread(entry.number), entry) for entry in entries]
-    ring = _Ring(stack, len(entries))
-    for i, entry in enumerate(entries):
-        ring.hold(i, reread(entry.number), entry)
-    ring.settle()
-    judged = [ring.judged(i, entry) for i, entry in enumerate(entries)]
-    del ring
-    stack.sums.clear()
+    try:
+        judged = _judged_by_median(stack, entries, reread)
+    finally:
+        stack.sums.clear()  # the ring was kept there
     added = []
     for entry, trails in judged:
         stack.restore(reread(entry.number), entry)
@@ -67,6 +64,16 @@ def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list
         added.append(Added(entry, masked / stack.sums.count.size, trails))
     stack.survey()
     return added
+
+
+def _judged_by_median(
+    stack: RunningStack, entries: Sequence[Entry], reread: Reread
+) -> list[tuple[Entry, tuple[Trail, ...]]]:
+    ring = _Ring(stack, len(entries))
+    for i, entry in enumerate(entries):
+        ring.hold(i, reread(entry.number), entry)
+    ring.settle()
+    return [ring.judged(i, entry) for i, entry in enumerate(entries)]
 
 
 class _Ring:
