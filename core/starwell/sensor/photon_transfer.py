@@ -10,7 +10,7 @@ import numpy as np
 from starwell.frame import Float64
 from starwell.sensor import photon_transfer_dark as dark_charge
 from starwell.sensor import photon_transfer_fit as fit
-from starwell.sensor.photon_transfer_blocks import BLOCK
+from starwell.sensor import photon_transfer_prnu as photo_response
 from starwell.sensor.photon_transfer_dark import DarkCharge
 from starwell.sensor.photon_transfer_fit import Curve, Line
 from starwell.sensor.photon_transfer_levels import Level
@@ -22,8 +22,6 @@ SUSPECT = 1e-4
 _ROUNDING_ADU2 = 1 / 12
 _LEAST_VARIANCE_ADU2 = 0.24
 _BEND = 0.02
-_ABOUT_HALF = 0.25
-_UNEVEN = 1.5
 _POOR_LINEARITY = 3.0
 _FINEST_STEP = 0.5
 
@@ -92,7 +90,9 @@ def analyse(sets: Sets) -> Analysis:
     dark = dark_charge.measure(bias if trusted else None, sets.darks, egain)
     warnings += dark_charge.warnings(dark, sets.darks)
     read_noise, dsnu = _dark_noise(bias if trusted else None, egain, warnings)
-    prnu = _prnu(sets.flats, bias if trusted else None, full.light_adu if full else None, warnings)
+    prnu = photo_response.measure(
+        sets.flats, bias if trusted else None, full.light_adu if full else None, warnings
+    )
     clean = points.light_adu[points.usable & points.above_pedestal] if points is not None else np.zeros(0)
     full_well = _full_well(full, egain, clean, warnings)
     linearity = _linearity(sets.flats, pedestal if trusted else None, full, warnings)
@@ -204,40 +204,6 @@ def _dark_noise(
     if read_adu < _FINEST_STEP:
         warnings.append(f"The read noise spans {read_adu:.2f} ADU only: steps will show in the stack.")
     return egain * read_adu, egain * math.sqrt(max(fixed, 0.0))
-
-
-def _prnu(
-    flats: list[Level], bias: Level | None, saturation_adu: float | None, warnings: list[str]
-) -> tuple[float | None, float | None, float | None]:
-    """PRNU in % at clean levels about half saturation (or nearest to it), their mean level, unevenness."""
-    if bias is None or saturation_adu is None or not bias.pairs:
-        return None, None, None
-    clean = [
-        level
-        for level in flats
-        if level.pairs and fit.level_is_clean(level) and 0 < level.light_adu.min() < saturation_adu
-    ]
-    if not clean:
-        return None, None, None
-    parts = np.array([float(level.light_adu.mean()) / saturation_adu for level in clean])
-    apart = np.abs(parts - 0.5)
-    middle = apart <= max(_ABOUT_HALF, apart.min())
-    # the error of each square goes with the shot noise of the set's sum: one over its light and frames
-    weights = np.square(parts * [level.frames for level in clean]) * middle
-    of_dark = [np.mean(bias.fixed_adu2 / np.square(level.light_adu)) for level in clean]
-    within = [float(np.mean(level.fixed_adu2)) - dark for level, dark in zip(clean, of_dark, strict=True)]
-    over_all = [float(np.mean(level.uneven2)) - dark for level, dark in zip(clean, of_dark, strict=True)]
-    variance, uneven, part = (float(np.average(v, weights=weights)) for v in (within, over_all, parts))
-    if variance <= 0:
-        warnings.append("PRNU drowns in the flats' shot noise: more flats, or brighter ones, would show it.")
-        return None, None, None
-    prnu, uneven = 100 * math.sqrt(variance), 100 * math.sqrt(max(uneven, variance))
-    if uneven > _UNEVEN * prnu:
-        warnings.append(
-            f"The flats are uneven by {uneven:.2f} % over the window: PRNU is the {prnu:.2f} % within blocks "
-            f"of {BLOCK}×{BLOCK} px, free of vignetting and of most dust."
-        )
-    return prnu, part, uneven
 
 
 def _full_well(

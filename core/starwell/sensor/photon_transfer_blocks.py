@@ -10,10 +10,11 @@ BLOCK = 32
 """Side of the blocks, in px of one colour plane: what is wider than that is illumination, not sensor."""
 KEPT_VARIANCE = 0.998929
 """Part of a Gaussian's variance that lies within 4 sigmas: 1 - 8·φ(4)/(2Φ(4) - 1)."""
+UNLIT = 0.25
+"""Blocks with less than this part of the median light are left out."""
 
 _START_SAMPLES = 100_000
 _OUTLIER = 5.0
-_UNLIT = 0.25
 
 
 def clipped_rms(values: Float32 | Float64) -> float:
@@ -88,6 +89,6 @@ def evened(difference: Float64, light: Float64) -> tuple[Float64, Float64]:
     difference: (blocks, pixels). light: (blocks,), above the pedestal. Returns the scaled differences of
     the lit blocks, and the light of these.
     """
-    lit = light > _UNLIT * np.median(light)
+    lit = light > UNLIT * np.median(light)
     mean = light[lit].mean()
     return difference[lit] * np.sqrt(mean / light[lit])[:, None], light[lit]

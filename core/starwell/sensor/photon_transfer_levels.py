@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from starwell.frame import Float32, Float64, Pixels, Planes
-from starwell.sensor.photon_transfer_blocks import block_means, blocked, clipped_rms, evened, flattened
+from starwell.sensor.photon_transfer_blocks import UNLIT, block_means, blocked, clipped_rms, evened, flattened
 
 FEWEST_FOR_RTN = 8
 """Frames below which a pixel's own scatter says nothing."""
@@ -19,13 +20,25 @@ _SURE = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """What the odd and the even frames of a light level share, and half of what they differ by.
+
+    (planes, blocks, pixels), as parts of the local light, high-passed; NaN for outliers and unlit blocks.
+    float16 holds a few per cent to better than the noise, in a quarter of the room.
+    """
+
+    common: NDArray[np.float16]
+    apart: NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Level:
     """What one set of frames tells; native ADU (un-shifted), (planes,) where not said otherwise.
 
     mean_adu: the level, pedestal included. light_adu: of the lit part, above the pedestal (NaN without one).
     variance_adu2: temporal, of one frame. pixels: of one plane, in all pairs together. inverse: mean of the
     light over the light, by which the dark variance in variance_adu2 was raised. fixed_adu2: variance of
-    the fixed pattern within blocks; of light, as a fraction of it, squared. uneven2: the same without the
+    the fixed pattern within blocks; of light, as a part of it, squared. uneven2: the same without the
     high-pass, illumination included. floor_share, rail_share: of all samples, at the lower and upper rail.
     drift: largest over smallest level of the set. mean_map, spread_map: H×W, of sets without light;
     spread_map: rms of each pixel over the frames, None of fewer than 8.
@@ -43,6 +56,7 @@ class Level:
     floor_share: float
     rail_share: float
     drift: float = 1.0
+    pattern: Pattern | None = None
     mean_map: Float32 | None = None
     spread_map: Float32 | None = None
 
@@ -157,26 +171,28 @@ class _Gathering:
         self._light.append(np.array(light))
         self._inverse.append(np.array(inverse))
 
-    def _fixed(self, frames: int) -> tuple[Float64, Float64]:
-        """Variance of what odd and even frames share, within blocks and over all of them.
-
-        Of light as a fraction of the local level, squared.
-        """
+    def _fixed(self, frames: int) -> tuple[Float64, Float64, Pattern | None]:
+        """Variance of what odd and even frames share, within blocks and over all; the pattern of light."""
         within, over_all = [], []
+        common_of, apart_of = [], []
         counts = ((frames + 1) // 2, frames // 2)
+        relative = self._lit and self._known
         for one, other in zip(*self._halves, strict=True):
             a, b = one / counts[0], other / counts[1]
             both = (a + b) / 2
             common, apart = flattened(both, tilt=True), flattened((a - b) / 2, tilt=True)
-            whole = both.mean() if self._lit and self._known else 1.0
-            if self._lit and self._known:
-                local = block_means(both)
-                lit = local > 0.25 * np.median(local)
-                common, apart = common[lit] / local[lit, None], apart[lit] / local[lit, None]
+            whole = both.mean() if relative else 1.0
+            if relative:
+                local = block_means(both)[:, None]
+                local[local < UNLIT * np.median(local)] = np.nan
+                common, apart = common / local, apart / local
+                common_of.append(common.astype(np.float16))
+                apart_of.append(apart.astype(np.float16))
             temporal = clipped_rms(apart) ** 2
             within.append(clipped_rms(common) ** 2 - temporal)
             over_all.append(clipped_rms((both - both.mean()) / whole) ** 2 - temporal)
-        return np.array(within), np.array(over_all)
+        pattern = Pattern(np.array(common_of), np.array(apart_of)) if relative else None
+        return np.array(within), np.array(over_all), pattern
 
     def _whole(self, seconds: float | None) -> Level:
         frames = len(self._means)
@@ -185,7 +201,7 @@ class _Gathering:
         means = np.array(self._means)
         above = means - self._pedestal
         lone = above.mean(axis=0) if self._known else unknown
-        fixed, uneven = self._fixed(frames) if paired else (unknown, unknown)
+        fixed, uneven, pattern = self._fixed(frames) if paired else (unknown, unknown, None)
         mean_map, spread_map = self._mapped(frames)
         return Level(
             seconds=seconds,
@@ -196,6 +212,7 @@ class _Gathering:
             inverse=np.mean(self._inverse, axis=0) if paired else unknown,
             fixed_adu2=fixed,
             uneven2=uneven,
+            pattern=pattern,
             pixels=self._pixels // len(self._planes.planes),
             floor_share=self._floor / max(self._samples, 1),
             rail_share=self._top / max(self._samples, 1),
