@@ -24,6 +24,7 @@ class Histogram(Pane):
     def __init__(self, night: Night) -> None:
         super().__init__(night, id="histogram", classes="pane")
         self._of = "stack"
+        self._counted: tuple[PreviewReady | None, NDArray[np.float64]] = None, np.zeros(1)
         self._title("")
 
     def show(self, of: str) -> None:
@@ -37,7 +38,7 @@ class Histogram(Pane):
         if width < 2 or height < 2 or not (told or picture):
             self._title("")
             return [line([(" nothing to count yet", DIM)], width)][:height]
-        counts = np.array(told.counts, float) if told else levels(picture) if picture else np.zeros(1)
+        counts = np.array(told.counts, float) if told else self._levels(picture)
         low, high = (told.low_adu, told.high_adu) if told else (0.0, 255.0)
         self._title(f"  {self._of}{' ▸ ADU' if told else ''}")
         rows = [line([(text, BARS)], width) for text in bars(counts, width, height - 1)]
@@ -45,6 +46,12 @@ class Histogram(Pane):
             *rows,
             line([(below(counts, low, high, width, linear=told is not None), LABEL)], width, PLAIN),
         ]
+
+    def _levels(self, picture: PreviewReady | None) -> NDArray[np.float64]:
+        """Counted once for each picture."""
+        if picture and picture is not self._counted[0]:
+            self._counted = picture, levels(picture)
+        return self._counted[1]
 
     def _title(self, more: str) -> None:
         title = f"5 Histogram{more}"

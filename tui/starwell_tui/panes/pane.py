@@ -36,9 +36,19 @@ class Pane(Widget):
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """The night has changed."""
+        """Something else is shown now."""
         self._strips = None
         self.refresh()
+
+    def told(self) -> None:
+        """The night has changed: sent to the terminal only where that can be seen."""
+        if self._strips is None or not self.is_mounted:
+            return
+        width, height = self.content_size
+        fresh = self.strips(width, height)
+        if fresh != self._strips:
+            self._strips = fresh
+            self.refresh()
 
     def on_resize(self, _event: events.Resize) -> None:
         """Another size, other lines."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from rich.segment import ControlType, Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 
 from starwell.session.events import PreviewReady
@@ -51,6 +52,7 @@ class Preview(Pane):
         self.of = "stack"
         self.viewpoint = Viewpoint()
         self._depth, self._stretch, self._reds = depth, stretch, reds
+        self._drawn: tuple[PreviewReady | None, bool] = None, False
         self._title()
 
     @property
@@ -99,9 +101,19 @@ class Preview(Pane):
         self._reds = reds
         self.redraw()
 
+    def told(self) -> None:
+        """Only another picture is worth drawing; sixels replace each other without a blank between them."""
+        before, lost = self._drawn
+        if self.shown is before and bool(self.night.gone) is lost:
+            return
+        self._strips = None
+        last_line = Region(0, self.gutter.top + self.content_size.height - 1, self.outer_size.width, 1)
+        self.refresh(*([last_line] if self.dots == SIXEL and same_size(before, self.shown) else []))
+
     def strips(self, width: int, height: int) -> list[Strip]:
         """The picture, fitted and centred."""
         shown = self.shown
+        self._drawn = shown, bool(self.night.gone)
         self._title()
         if shown is None or width < 1 or height < 1:
             return self._without(width, height)
@@ -126,8 +138,11 @@ class Preview(Pane):
         sequence = sixel.render(
             part, width * wide, height * tall, night=self._reds is not None, brightness=self._reds or 1.0
         )
+        taken = sixel.fitted_px(part.shape, width * wide, height * tall)
         region = self.content_region
-        placed = f"\x1b7\x1b[{region.y + 1};{region.x + 1}H{sequence}\x1b8"
+        row = region.y + (height * tall - taken[0]) // (2 * tall) + 1
+        column = region.x + (width * wide - taken[1]) // (2 * wide) + 1
+        placed = f"\x1b7\x1b[{row};{column}H{sequence}\x1b8"
         blank = Segment(" " * width, PLAIN)
         return [Strip([blank], width)] * (height - 1) + [
             Strip([blank, Segment(placed, None, CONTROL)], width)
@@ -170,6 +185,11 @@ class Preview(Pane):
         title = f"3 Preview  {self.of}{label} ▸ {self._stretch} ▸ {near}{contrast}"
         if self.border_title != title:
             self.border_title = title
+
+
+def same_size(one: PreviewReady | None, other: PreviewReady | None) -> bool:
+    """Whether one picture covers the other."""
+    return bool(one and other and (one.rows, one.columns) == (other.rows, other.columns))
 
 
 def without_sixels(drawn: Strip) -> Strip:

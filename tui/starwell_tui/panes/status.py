@@ -120,7 +120,7 @@ class Footer(OneLine):
     def say(self, text: str, *, good: bool) -> None:
         """A sentence in place of the keys; an empty one brings them back."""
         self._notice = (f" {text}", style(GROUND, GOOD if good else ACCENT)) if text else None
-        self.redraw()
+        self.told()
 
     def only(self, width: int) -> Strip:
         """The line."""

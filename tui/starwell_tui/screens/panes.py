@@ -97,7 +97,7 @@ class Panes(Screen[None], inherit_bindings=False):
         """The night has changed."""
         self.alert.set_class(bool(self.night.alert or self.night.gone), "-shown")
         for pane in (self.status, self.alert, self._bar, *self._numbered):
-            pane.redraw()
+            pane.told()
 
     def action_move(self, across: int, down: int) -> None:
         """Choose another sub or setting, or pan the picture."""
