@@ -1,0 +1,145 @@
+"""The real program in a pseudo-terminal, with a real socket between it and an engine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from starwell.remote.messages import Pause, Quit, Reply
+from starwell.remote.place import Place
+from starwell.remote.server import serve_in_thread
+from starwell.session.subscription import Subscribers
+
+PATIENCE_S = 60.0
+DRAWN = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
+
+
+class Engine:
+    """Tells a scripted night, and notes what it is asked."""
+
+    def __init__(self, status, night):
+        self.now = status
+        self.asked = []
+        self.listeners = Subscribers()
+        for event in night:
+            self.listeners.publish(event)
+
+    def status(self):
+        return self.now
+
+    def subscribe(self):
+        return self.listeners.subscribe()
+
+    def command(self, command):
+        self.asked.append(command)
+        return Reply(True, f"{type(command).__name__} it is.")
+
+
+class Screen:
+    """`starwell` in a terminal of 120x40."""
+
+    def __init__(self, home):
+        self.terminal, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        env = os.environ | {"STARWELL_HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+        env.pop("NO_COLOR", None)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "starwell_tui"],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            env=env,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(inside)
+        self.seen = b""
+
+    def until(self, words):
+        """Read until these words have been drawn."""
+        end = time.monotonic() + PATIENCE_S
+        while words not in DRAWN.sub(b"", self.seen).decode(errors="replace"):
+            ready, _, _ = select.select([self.terminal], [], [], max(end - time.monotonic(), 0))
+            assert ready, f"{words!r} never came"
+            try:
+                self.seen += os.read(self.terminal, 1 << 16)
+            except OSError:
+                pytest.fail(f"it ended before {words!r} came")
+        self.seen = b""
+
+    def press(self, keys):
+        os.write(self.terminal, keys.encode())
+
+    def ended(self):
+        return self.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def screen(tmp_path):
+    opened = Screen(tmp_path)
+    yield opened
+    opened.process.kill()
+    opened.process.wait()
+
+
+def test_a_screen_finds_its_engine_commands_it_loses_it_and_finds_the_next(
+    screen, tmp_path, stands, tell_night
+):
+    place = Place(tmp_path / "state")
+    screen.until("No engine is running")
+    first = Engine(stands(), tell_night(3))
+    with place.claim("tonight") as claim:
+        server = serve_in_thread(first, claim)
+        screen.until("M 51")
+        screen.press("p")
+        screen.until("Pause it is.")
+        server.close("The engine ended for a test.")
+    screen.until("The engine ended for a test.")
+    second = Engine(stands(target="NGC 7000"), tell_night(2))
+    with place.claim("tonight") as claim:
+        server = serve_in_thread(second, claim)
+        screen.until("NGC 7000")
+        screen.press("q")
+        screen.until("`starwell` brings the screen back")
+        assert screen.ended() == 0
+        server.close()
+    assert first.asked == [Pause()]
+    assert second.asked == []
+
+
+def test_a_terminal_that_is_closed_ends_the_screen_and_asks_nothing_of_the_engine(
+    screen, tmp_path, stands, tell_night
+):
+    engine = Engine(stands(), tell_night(3))
+    with Place(tmp_path / "state").claim("tonight") as claim:
+        server = serve_in_thread(engine, claim)
+        screen.until("M 51")
+        os.close(screen.terminal)
+        assert screen.ended() == -signal.SIGHUP
+        server.close()
+    assert engine.asked == []
+
+
+def test_the_engine_is_ended_from_the_screen_after_y(screen, tmp_path, stands, tell_night):
+    engine = Engine(stands(), tell_night(3))
+    with Place(tmp_path / "state").claim("tonight") as claim:
+        server = serve_in_thread(engine, claim)
+        screen.until("M 51")
+        screen.press("Q")
+        screen.until("y: yes")
+        screen.press("y")
+        screen.until("Quit it is.")
+        assert screen.ended() == 0
+        server.close()
+    assert engine.asked == [Quit()]
