@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import pytest
 
 from starwell.errors import CameraGone
@@ -144,3 +145,14 @@ async def test_an_error_of_the_engine_ends_the_screen_and_is_kept_for_the_caller
         await arrived(pilot, lambda: app.failure is not None)
     assert isinstance(app.failure, CameraGone)
     assert app.return_value == 1
+
+
+async def test_noise_is_shown_over_the_blocks_it_is_judged_by(app, told, tell_night, lines):
+    fine = next(event for event in reversed(tell_night(5)) if isinstance(event, ev.StackMeasured))
+    coarse = msgspec.structs.replace(fine, efficiency_block_px=16, reached_e=(6.0, 7.0, 8.0, 9.0, 9.5))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, app, coarse)
+        assert any("9.50 e-    at 16 px" in text for text in lines(app))
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert any("reached 6.00 at 1 px 9.50 at 16 px" in text for text in lines(app))

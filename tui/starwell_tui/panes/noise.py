@@ -13,8 +13,8 @@ from starwell_tui.theme import ACCENT, BLUE, BRIGHT, style
 FIGURES_COLUMNS = 40
 CURVE_FROM_COLUMNS = FIGURES_COLUMNS + 20
 CURVE_FROM_ROWS = 5
-BLOCK_8_PX = 3
-"""Where the blocks of 8 px stand among `reached_e` (1, 2, 4, 8, 16 px)."""
+BLOCKS_PX = (1, 2, 4, 8, 16)
+"""What `reached_e` is measured over."""
 SKY_LIMITED, NEARLY = 10.0, 3.0
 
 VALUE = style(BRIGHT, bold=True)
@@ -63,8 +63,8 @@ def bar(night: Night) -> list[Piece]:
         ("reached ", LABEL),
         (at(latest, 0), PLAIN),
         (" at 1 px ", LABEL),
-        (at(latest, BLOCK_8_PX), PLAIN),
-        (" at 8 px ", LABEL),
+        (at(latest, judged(latest)), PLAIN),
+        (f" at {latest.efficiency_block_px} px ", LABEL),
         (f" {percent(latest)} ", VALUE),
     ]
 
@@ -80,12 +80,13 @@ def figures(night: Night) -> list[tuple[str, list[Piece]]]:
         rows.append(("σ per sub", [(f"{f'{sub.sigma_e:.1f} e-':<11}", VALUE), (model, LABEL)]))
     if latest is None:
         return [*rows, ("Stack", [("two subs make a figure", DIM)])]
+    over = f"at {latest.efficiency_block_px} px"
     subs = f"{latest.sub_sigma_e:.1f}/√{latest.effective_subs:.1f} subs"
     rows += [
         ("Ideal", [(f"{f'{latest.ideal_e:.2f} e-':<11}", VALUE), (subs, LABEL)]),
         ("Reached", [(f"{at(latest, 0)} e-".ljust(11), VALUE), ("at 1 px", LABEL)]),
-        ("", [(f"{at(latest, BLOCK_8_PX)} e-".ljust(11), VALUE), ("at 8 px", LABEL)]),
-        ("Efficiency", [(percent(latest).ljust(11), VALUE), ("at 8 px", LABEL)]),
+        ("", [(f"{at(latest, judged(latest))} e-".ljust(11), VALUE), (over, LABEL)]),
+        ("Efficiency", [(percent(latest).ljust(11), VALUE), (over, LABEL)]),
         ("Livetime", [(duration(night.livetime_s).ljust(11), VALUE), (stacked(night), LABEL)]),
         ("Gain", [(f"{latest.egain:.2f} e-/ADU, read {latest.read_noise_e:.1f} e-", PLAIN)]),
     ]
@@ -93,12 +94,12 @@ def figures(night: Night) -> list[tuple[str, list[Piece]]]:
 
 
 def plot(night: Night, columns: int, rows: int) -> list[list[Piece]]:
-    """The curve of the noise at 8 px blocks, the ideal below it, and what the axes mean."""
-    seen = [noise for noise in night.noise.values() if len(noise.reached_e) > BLOCK_8_PX]
+    """The curve of the noise over the blocks it is judged by, the ideal below it, and what the axes mean."""
+    seen = [noise for noise in night.noise.values() if len(noise.reached_e) > judged(noise)]
     seen.sort(key=lambda noise: noise.effective_subs)
     if not seen:
         return [[]] * rows
-    reached = [(noise.effective_subs, noise.reached_e[BLOCK_8_PX]) for noise in seen]
+    reached = [(noise.effective_subs, noise.reached_e[judged(noise)]) for noise in seen]
     last = max(seen[-1].effective_subs, 2.0)
     sigma = seen[-1].ideal_e * seen[-1].effective_subs ** 0.5
     x_range = (1.0, last)
@@ -108,7 +109,12 @@ def plot(night: Night, columns: int, rows: int) -> list[list[Piece]]:
     below = braille([(1.0, sigma), (last, sigma / last**0.5)], width, height, x_range, y_range)
     ends = {0: f"{y_range[1]:.3g}", height - 1: f"{y_range[0]:.3g}"}
     lines: list[list[Piece]] = [
-        [("  e- at 8 px: ", LABEL), ("reached", REACHED), (", ", LABEL), ("ideal", IDEAL)]
+        [
+            (f"  e- at {seen[-1].efficiency_block_px} px: ", LABEL),
+            ("reached", REACHED),
+            (", ", LABEL),
+            ("ideal", IDEAL),
+        ]
     ]
     for y in range(height):
         cells: list[Piece] = [
@@ -118,6 +124,11 @@ def plot(night: Night, columns: int, rows: int) -> list[list[Piece]]:
         lines.append([(f"{ends.get(y, ''):>5} ▏"[:7], LABEL), *cells])
     axis = f"{f'{last:.1f} effective subs':>{width - 1}}"
     return [*lines, [("       1", LABEL), (axis, LABEL)]]
+
+
+def judged(noise: StackMeasured) -> int:
+    """Which of the blocks the efficiency is taken at."""
+    return BLOCKS_PX.index(noise.efficiency_block_px)
 
 
 def at(noise: StackMeasured, block: int) -> str:
