@@ -103,7 +103,8 @@ class Capture:
         self._check_folder()
         facts = self.camera.facts
         one = max(1, 2 * facts.width * facts.height // exposure.bin**2)
-        free = self._free_bytes(self._night.folder)
+        with writing(self._night.folder):
+            free = self._free_bytes(self._night.folder)
         left = free // one - self._spared
         if left < 0:
             raise DiskFull(
@@ -118,10 +119,7 @@ class Capture:
     def _check_folder(self) -> None:
         """StorageError where the night's folder has gone: a new one might be made on another disk."""
         if not self._night.folder.is_dir():
-            raise StorageError(
-                f"The folder {self._night.folder} is gone: was its disk unplugged? Nothing can be saved; "
-                "everything taken so far is where the folder is now."
-            )
+            raise gone(self._night.folder)
 
     def _told(self, frame: Frame, shot: Shot, number: int) -> Frame:
         """The frame with what the camera cannot know."""
@@ -156,3 +154,11 @@ class Capture:
             "REMARKS": "; ".join(facts.flags) or None,
         }
         return {**keywords_of(facts), **self._keywords, **own}
+
+
+def gone(folder: Path) -> StorageError:
+    """What is said of a night's folder that went away."""
+    return StorageError(
+        f"The folder {folder} is gone: was its disk unplugged? Nothing can be saved; everything taken so far "
+        "is where the folder is now."
+    )

@@ -117,11 +117,13 @@ class OpenNight:
             self.stacking.put(facts.number, frame)
 
     def knows(self, path: Path) -> bool:
-        """Whether this very file of somebody else's is a frame of this night already."""
+        """Whether this very file of somebody else's is a frame of this night already; StorageError."""
         known = [r for r in self.journal.lights.values() if r.file == str(path.absolute())]
-        if not known or known[-1].size != path.stat().st_size:
-            return False
-        return sha256_of(path) == known[-1].sha256
+        try:
+            size = path.stat().st_size
+            return bool(known) and known[-1].size == size and sha256_of(path) == known[-1].sha256
+        except OSError as error:
+            raise StorageError(f"{path} went away: {error.strerror}.") from error
 
     def append(self, record: AnyRecord) -> None:
         """Note something that the night can do without when there is no room for it, or it is over."""

@@ -13,8 +13,9 @@ from starwell.camera.folder import FileCamera
 from starwell.camera.protocol import Camera
 from starwell.camera.simulated import SimulatedCamera
 from starwell.config import Config, Remembered, Settings
-from starwell.errors import PlanError, StarwellError
+from starwell.errors import PlanError, StarwellError, StorageError
 from starwell.frame import Exposure, Frame
+from starwell.session.capture import gone
 from starwell.session.engine_night import OpenNight
 from starwell.session.events import QualityAdvice, SeriesFinished, State
 from starwell.session.guide import Guide
@@ -104,6 +105,9 @@ class NightRun:
             self.why, finished = self._shoot(), True
         except SeriesOver as over:
             self.why, finished = str(over), over.finished
+        except StorageError as error:
+            folder = self.night.night.folder if self.night is not None else None
+            self.failure = error if folder is None or folder.is_dir() else gone(folder)
         except StarwellError as error:
             self.failure = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the night's files and the sensor come first

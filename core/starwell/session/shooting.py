@@ -8,7 +8,15 @@ from datetime import datetime
 
 import numpy as np
 
-from starwell.errors import Aborted, CameraError, CameraGone, ControlRefused, NoMoreFrames, Transient
+from starwell.errors import (
+    Aborted,
+    CameraError,
+    CameraGone,
+    ControlRefused,
+    NoMoreFrames,
+    StorageError,
+    Transient,
+)
 from starwell.frame import Exposure, Frame, Kind, sampled
 from starwell.session.capture import Capture, Shot
 from starwell.session.dark_guard import DarkGuard, LightGetsIn
@@ -215,8 +223,11 @@ class Shooting:
         finally:
             room.guide.exposed(step)
             self.seen.exposed_s = None
-        if self._capture.from_files and frame.facts.source and room.night.knows(frame.facts.source):
-            return False
+        try:
+            if self._capture.from_files and frame.facts.source and room.night.knows(frame.facts.source):
+                return False
+        except StorageError as error:
+            return self._survive(Transient(str(error)))
         self._failures = 0
         self._keep(frame, shot, step)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -43,15 +44,17 @@ class Heard:
         self.engine = engine
         self.events: list[Event] = []
         self._subscription = engine.subscribe()
+        self._mail: deque[Event] = deque()
 
     def until(self, holds: Callable[[Event], bool]) -> Event:
         """Listen until an event like this comes; fails when it does not."""
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
-            for event in self._subscription.take(0.05):
-                self.events.append(event)
-                if holds(event):
-                    return event
+            self._mail += self._subscription.take(0.0 if self._mail else 0.05)
+            while self._mail:
+                self.events.append(self._mail.popleft())
+                if holds(self.events[-1]):
+                    return self.events[-1]
             assert not self._subscription.closed, [e for e in self.events if not isinstance(e, PreviewReady)]
         raise AssertionError(f"It never came; the last events: {self.told()[-8:]}")
 
@@ -69,7 +72,8 @@ class Heard:
     def end(self) -> list[Event]:
         """Everything until the engine has ended."""
         assert self.engine.join(PATIENCE_S)
-        self.events += self._subscription.take()
+        self.events += [*self._mail, *self._subscription.take()]
+        self._mail.clear()
         return self.told()
 
     def quit(self) -> list[Event]:

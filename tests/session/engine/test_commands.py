@@ -36,6 +36,7 @@ from starwell.session.face import (
     Stretch,
 )
 from starwell.session.journal import FrameSaved, RejectedByHand, SettingChanged, StateEntered
+from starwell.session.night_files import Night
 
 Lights = Callable[..., Any]
 
@@ -96,7 +97,7 @@ def test_abort_ends_the_exposure_without_its_frame_and_start_takes_it_again(
     assert heard.ask(Abort()).ok
     heard.state(State.PAUSED)
     assert not heard.of(FrameTaken)
-    assert not list(house.night.rglob("*.fits"))
+    assert not Night(house.night).frames(Kind.LIGHT)
     assert heard.ask(Start()).ok
     heard.frame(2)
     heard.end()

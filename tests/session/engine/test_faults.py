@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from starwell.camera.cooler import Climate
+from starwell.camera.folder import FolderCamera
 from starwell.camera.plan import Mount, Scene, SkyPlan
 from starwell.camera.protocol import Control
 from starwell.camera.simulated import Fault, SimulatedCamera
@@ -171,6 +173,14 @@ def test_a_night_whose_folder_vanishes_ends_and_is_not_begun_elsewhere(
     assert isinstance(heard.told()[-1], SeriesFinished)
 
 
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that others may enter; pytest's own they may not."""
+    with tempfile.TemporaryDirectory(prefix="starwell-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 READ_ONLY = """
 import os, sys
 import starwell.cli.run
@@ -182,13 +192,11 @@ sys.exit(main(["run", "--camera", "simulated:size=64x64,speed=900", "--exposure"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a while")
-def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_a_folder_that_cannot_be_written_is_a_sentence(open_to_all: Path) -> None:
+    home = open_to_all / "home"
     home.mkdir()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o055)
     shutil.chown(home, 65534)
-    night = tmp_path / "night"
+    night = open_to_all / "night"
     night.mkdir(mode=0o555)
     told = subprocess.run(
         [sys.executable, "-c", READ_ONLY, str(night)],
@@ -280,3 +288,20 @@ def test_temperatures_out_of_reach_and_lights_without_a_length_are_refused(
     heard = house.run(plan_of_lights(1, seconds=None))
     assert isinstance(heard.engine.failure, PlanError)
     assert "--exposure" in str(heard.engine.failure)
+
+
+def test_a_watched_file_that_goes_away_as_it_is_read_is_passed_over(
+    house: Any, plan_of_lights: Lights
+) -> None:
+    class Leaving(FolderCamera):
+        def expose(self, *asked: Any) -> Any:
+            frame = super().expose(*asked)
+            if frame.facts.number == 2 and frame.facts.source is not None:
+                frame.facts.source.unlink()
+            return frame
+
+    house.run(plan_of_lights(3), folder=house.folder / "live")
+    heard = house.run(plan_of_lights(None), Leaving(house.folder / "live" / "lights"))
+    assert heard.engine.failure is None
+    assert (heard.told()[-1].stacked, heard.told()[-1].unreadable) == (2, 1)
+    assert "went away" in heard.of(CameraFault)[0].message
