@@ -266,3 +266,11 @@ async def test_darks_are_counted_by_their_own_numbers(engine_app, told, answers,
         dark = ev.ExposureStarted(number=5, seconds=60.0, kind=Kind.DARK)
         await told(pilot, engine_app, answers(dark))
         assert "● DARK 5" in lines(engine_app)[0]
+
+
+async def test_a_long_reason_leaves_room_for_the_rest(engine_app, told, answers, lines):
+    why = "The camera does not answer any more, and neither does its hub: look at the power of both."
+    async with engine_app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, engine_app, answers(state=ev.State.FAULT, why=why))
+        assert "● FAULT  The camera does not answer any more, an…  L 60s 8/60" in lines(engine_app)[0]
+        assert lines(engine_app)[0].endswith("22:14 ")

@@ -21,6 +21,7 @@ WARNED_AFTER = 3
 """Rejected subs in a row that colour the line."""
 LOW_BYTES = 5e9
 """Room on the disk that is told from everywhere."""
+LONGEST_WHY = 40
 NEEDED = "40x10"
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -52,7 +53,7 @@ class StatusLine(OneLine):
     def _parts(self, width: int, room: int) -> list[Part]:
         night = self.night
         wide = width >= WIDE_COLUMNS and night.status is None
-        parts = [(0, [state(night)]), (0, [(counter(night, wide), ON_PANEL)])]
+        parts = [(0, [state(night)]), (3, why(night)), (0, [(counter(night, wide), ON_PANEL)])]
         parts += [(4, progress(night, 20 if wide else 8))] if width >= BAR_FROM_COLUMNS else []
         parts += [(0, counts(night, width)), (2, livetime(night, wide))]
         if night.status is not None:
@@ -145,6 +146,20 @@ def state(night: Night) -> Piece:
     elif night.calibrating and night.state is State.EXPOSING:
         word = f"{night.calibrating.kind.value.upper()} {night.calibrating.number}"
     return f" ● {word} ", _plate(ground)
+
+
+def why(night: Night) -> list[Piece]:
+    """What a state other than exposing is due to."""
+    status = night.status
+    known = status is not None and not night.gone and status.state is night.state
+    if status is None or not known or not status.why or status.state is State.EXPOSING:
+        return []
+    return [(f" {shortened(status.why, LONGEST_WHY)} ", LOUD)]
+
+
+def shortened(text: str, columns: int) -> str:
+    """A text whose beginning fits."""
+    return text if len(text) <= columns else f"{text[: columns - 1]}…"
 
 
 def _plate(ground: str) -> Style:
