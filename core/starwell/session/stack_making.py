@@ -11,6 +11,7 @@ from starwell.calibration.library import load_masters
 from starwell.calibration.master import Masters
 from starwell.errors import MasterMissing, StarwellError
 from starwell.frame import Colour, Facts, Float32, Planes
+from starwell.sensor.store import find
 from starwell.session.advice_audit import Audit, audit
 from starwell.session.build import Method
 from starwell.session.events import Event, QualityAdvice
@@ -41,7 +42,8 @@ class StackMaking:
         """The pipeline of a combination that this sub is the first of; MasterError where none fits."""
         masters = _loaded(self._masters, facts)
         calibrator = Calibrator(masters, facts)
-        intake = Intake(calibrator, masters, colour=Colour(self._options.colour))
+        sensor = find(facts)
+        intake = Intake(calibrator, masters, colour=Colour(self._options.colour), sensor=sensor)
         for warning in intake.warnings:
             if warning not in self._said:
                 self._said.add(warning)
