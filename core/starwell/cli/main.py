@@ -70,7 +70,8 @@ def _answer(words: Sequence[str]) -> int:
 def overview() -> str:
     """What `starwell --help` prints."""
     width = max(map(len, COMMANDS))
-    lines = [f"  starwell {name:<{width}}  {line}" for name, line in COMMANDS.items()]
+    screen = {"": "the screen on the running engine"}
+    lines = [f"  starwell {name:<{width}}  {line}" for name, line in {**screen, **COMMANDS}.items()]
     return "\n".join(
         [
             "starwell: capture deep-sky subs and live-stack them, in a terminal.",
