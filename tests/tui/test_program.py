@@ -73,7 +73,7 @@ class Screen:
         while words not in DRAWN.sub(b"", self.seen).decode(errors="replace"):
             ready, _, _ = select.select([self.terminal], [], [], REDRAW_S)
             if not ready:
-                # Only what changed is drawn, in pieces: somebody in doubt about the picture asks for all of it.
+                # Only what changed is drawn, in pieces: a person in doubt asks for the whole picture.
                 assert time.monotonic() < end, f"{words!r} never came"
                 self.press("\x12")
                 continue
