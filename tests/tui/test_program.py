@@ -54,7 +54,8 @@ class Screen:
         self.terminal, inside = pty.openpty()
         fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         env = os.environ | {"STARWELL_HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
-        env.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):  # of the terminal the tests themselves run in
+            env.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "starwell_tui"],
             stdin=inside,
