@@ -67,9 +67,8 @@ def main() -> None:
         found[name] = frame.pixels, frame.facts.header["STACKCNT"], len(lights)
         print(f"{name}: {len(lights)} lights, {found[name][1]} stacked")
     one, other = found["undisturbed"][0], found["killed"][0]
-    print(
-        f"{struck} kills; largest difference {np.abs(one - other).max() / one.max():.2e} of the brightest pixel"
-    )
+    apart = np.abs(one - other).max() / one.max()
+    print(f"{struck} kills; largest difference {apart:.2e} of the brightest pixel")
     if told.folder is None:
         shutil.rmtree(folder)
 
