@@ -22,7 +22,6 @@ from starwell.remote.server import serve_in_thread
 from starwell.session.subscription import Subscribers
 
 PATIENCE_S = 60.0
-REDRAW_S = 5.0
 DRAWN = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
 
 
@@ -72,12 +71,8 @@ class Screen:
         """Read until these words have been drawn."""
         end = time.monotonic() + PATIENCE_S
         while words not in DRAWN.sub(b"", self.seen).decode(errors="replace"):
-            ready, _, _ = select.select([self.terminal], [], [], REDRAW_S)
-            if not ready:
-                # Only what changed is drawn, in pieces: a person in doubt asks for the whole picture.
-                assert time.monotonic() < end, f"{words!r} never came"
-                self.press("\x12")
-                continue
+            ready, _, _ = select.select([self.terminal], [], [], max(end - time.monotonic(), 0))
+            assert ready, f"{words!r} never came"
             try:
                 self.seen += os.read(self.terminal, 1 << 16)
             except OSError:
