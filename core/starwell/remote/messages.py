@@ -19,12 +19,17 @@ from starwell.session.events import AnyEvent, Event
 from starwell.session.face import (
     Abort,
     AnyCommand,
+    Box,
     Command,
+    Focus,
+    Look,
     Merge,
+    Note,
     Pause,
     Quit,
     Reject,
     Reply,
+    Restack,
     Restore,
     Save,
     Set,
@@ -32,6 +37,7 @@ from starwell.session.face import (
     Status,
     Stop,
     Stretch,
+    UseMasters,
 )
 
 __all__ = [
@@ -40,20 +46,25 @@ __all__ = [
     "Answer",
     "AnyCommand",
     "AnyEvent",
+    "Box",
     "Command",
     "Event",
     "Farewell",
+    "Focus",
     "FromClient",
     "FromEngine",
     "Greeting",
     "Hello",
+    "Look",
     "Merge",
+    "Note",
     "Pause",
     "Quit",
     "Reject",
     "Reply",
     "Report",
     "Request",
+    "Restack",
     "Restore",
     "Save",
     "Set",
@@ -62,10 +73,11 @@ __all__ = [
     "Status",
     "Stop",
     "Stretch",
+    "UseMasters",
     "events",
 ]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Goes up with every change that a program of the version before would misunderstand."""
 
 TO_ENGINE_BYTES = 64 << 10

@@ -14,8 +14,10 @@ from typing import IO, get_args
 
 from starwell.session.events import (
     AnyEvent,
+    BoxMeasured,
     CameraFault,
     Event,
+    FocusMeasured,
     HistogramReady,
     PreviewReady,
     QualityAdvice,
@@ -39,10 +41,10 @@ def kind_of(event: type[Event]) -> str:
 ALARM = "alarm"
 """Whatever needs a person: serious advice, a camera that is gone, subs kept out in a row, a fault."""
 
-ALERT_KINDS = (
-    ALARM,
-    *(kind_of(kind) for kind in get_args(AnyEvent) if kind not in (PreviewReady, HistogramReady)),
-)
+_LOOKED_AT = (PreviewReady, HistogramReady, FocusMeasured, BoxMeasured)
+"""What only somebody who sits before the screen wants to know."""
+
+ALERT_KINDS = (ALARM, *(kind_of(kind) for kind in get_args(AnyEvent) if kind not in _LOOKED_AT))
 SUBJECT = "alerts"
 """The subject of advice about alerts themselves; it runs no command."""
 
@@ -188,9 +190,7 @@ def _launch(command: str, said: dict[str, str]) -> tuple[subprocess.Popen[bytes]
 
 
 def _kinds(event: Event) -> Iterator[str]:
-    if isinstance(event, PreviewReady | HistogramReady) or (
-        isinstance(event, QualityAdvice) and event.subject == SUBJECT
-    ):
+    if isinstance(event, _LOOKED_AT) or (isinstance(event, QualityAdvice) and event.subject == SUBJECT):
         return
     yield kind_of(type(event))
     if is_alarm(event):

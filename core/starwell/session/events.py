@@ -110,7 +110,9 @@ class StackMeasured(Event, frozen=True, kw_only=True):
     ideal_e is a single sub's noise over sqrt(effective subs) and, in colour, of the samples that a plane has
     per pixel of the stack; reached_e are half-stack figures at blocks of 1, 2, 4, 8 and 16 px, each times
     its block size, so that white noise reads the same in all. efficiency_percent is taken at
-    efficiency_block_px, 16 for full-size colour: finer blocks are flattered by interpolation.
+    efficiency_block_px, 16 for full-size colour: finer blocks are flattered by interpolation. fixed_e: the
+    fixed pattern's floor. n_star: subs until it outweighs the noise. gain_percent: by how much less noise as
+    many subs again would leave. masters_e: what the masters add. None: not known.
     """
 
     stacked: int
@@ -125,10 +127,19 @@ class StackMeasured(Event, frozen=True, kw_only=True):
     read_noise_e: float
     sky_e: float | None
     origin: str
+    fixed_e: float | None = None
+    n_star: float | None = None
+    gain_percent: float | None = None
+    masters_e: float | None = None
 
 
 class PreviewReady(Event, frozen=True, kw_only=True):
-    """A stretched picture: `rows`×`columns` grey, or RGB when channels is 3, uint8, row-major."""
+    """A stretched picture: `rows`×`columns` grey, or RGB when channels is 3, uint8, row-major.
+
+    of: stack, sub, calibrated, masked, coverage, reference, focus or corners. full_rows, full_columns: pixels
+    of the whole of it; 0: not known. crop: x, y, width, height in those pixels; None shows all of it. scale:
+    pixels of the sensor to one of the picture.
+    """
 
     of: str
     number: int
@@ -136,6 +147,10 @@ class PreviewReady(Event, frozen=True, kw_only=True):
     columns: int
     channels: int
     pixels: bytes
+    full_rows: int = 0
+    full_columns: int = 0
+    crop: tuple[int, int, int, int] | None = None
+    scale: float = 1.0
 
 
 class HistogramReady(Event, frozen=True, kw_only=True):
@@ -149,6 +164,47 @@ class HistogramReady(Event, frozen=True, kw_only=True):
     low_adu: float
     high_adu: float
     counts: tuple[int, ...]
+
+
+class FocusMeasured(Event, frozen=True, kw_only=True):
+    """How sharp a frame of the focus loop is: medians over its stars, smallest best.
+
+    low_px, high_px: the shortest stretch that holds 95 % of the last HFRs. corners: HFR by thirds of the
+    frame, row by row; None where there are no stars. peak_adu, saturated: of the star that is shown.
+    """
+
+    number: int
+    seconds: float
+    stars: int
+    hfr_px: float | None
+    fwhm_px: float | None
+    best_hfr_px: float | None
+    low_px: float | None
+    high_px: float | None
+    corners: tuple[float | None, ...]
+    peak_adu: float | None
+    saturated: bool
+    celsius: float | None
+
+
+class BoxMeasured(Event, frozen=True, kw_only=True):
+    """The target box on the stack: its mean light above the sky around it, and the noise of that, in e-."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    snr: float | None
+    signal_e: float | None
+    noise_e: float | None
+    stacked: int
+
+
+class Noted(Event, frozen=True, kw_only=True):
+    """A line for the log: the user's own, or what was done; at: the wall clock's word, ISO 8601."""
+
+    text: str
+    at: str
 
 
 class StackSaved(Event, frozen=True, kw_only=True):
@@ -212,6 +268,9 @@ AnyEvent = (
     | StackMeasured
     | PreviewReady
     | HistogramReady
+    | FocusMeasured
+    | BoxMeasured
+    | Noted
     | StackSaved
     | ControlChanged
     | StateChanged

@@ -10,7 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from itertools import count
 
-from starwell.session.events import ControlChanged, Event, HistogramReady, PreviewReady
+from starwell.session.events import (
+    BoxMeasured,
+    ControlChanged,
+    Event,
+    FocusMeasured,
+    HistogramReady,
+    PreviewReady,
+)
 
 BACKLOG = 10_000
 """Events a listener may fall behind: far more than a night's, unless nobody reads them at all."""
@@ -113,6 +120,8 @@ class Subscribers:
                     self._newest[type(event).__name__, event.of] = told
                 case ControlChanged():
                     self._newest["control", event.name] = told
+                case FocusMeasured() | BoxMeasured():
+                    self._newest[type(event).__name__, ""] = told
                 case _:
                     self._past.append(told)
             for listener in self._listeners:
