@@ -17,12 +17,14 @@ from starwell.remote.messages import AnyCommand, Quit, Reject, Reply, Restore, S
 from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import Mode
 from starwell_tui import orders
+from starwell_tui.desk import Desk
 from starwell_tui.keys import Key, table
 from starwell_tui.messages import Happened, Link
 from starwell_tui.night import Night, Standing
 from starwell_tui.panes.preview import SIXEL, Preview
 from starwell_tui.screens.ask import Entry, Question
 from starwell_tui.screens.help import Help
+from starwell_tui.screens.over import opened
 from starwell_tui.screens.palette import Palette
 from starwell_tui.screens.panes import Panes
 from starwell_tui.theme import DARK, Colourless, NightRed
@@ -80,6 +82,7 @@ class StarwellApp(App[int], inherit_bindings=False):
         night = Night(planned=planned)
         preview = Preview(night, depth, dots, self._stretches[0], reds=self._brightness)
         self.panes = Panes(night, preview, self.keys, clock)
+        self.desk = Desk(night, self.ask, self.say, self.keys, clock)
 
     @property
     def night(self) -> Night:
@@ -150,12 +153,13 @@ class StarwellApp(App[int], inherit_bindings=False):
         if order.question and not await self.push_screen_wait(Question(self.night, order.question)):
             self.say(Reply(True, "Nothing was changed."))
             return
-        reply = await self._ask(order.command)
+        reply = await self.ask(order.command)
         if reply.ok and isinstance(order.command, Quit):
             self.farewell = reply.message
             self.exit(0)
 
-    async def _ask(self, command: AnyCommand) -> Reply:
+    async def ask(self, command: AnyCommand) -> Reply:
+        """Give a command, and say the reply."""
         try:
             reply = await self.link.ask(command)
         except EngineError as error:
@@ -168,19 +172,19 @@ class StarwellApp(App[int], inherit_bindings=False):
         """Take the chosen sub out."""
         sub = self.panes.frames.chosen
         if sub and sub.standing is not Standing.REJECTED:
-            await self._ask(Reject(sub.number))
+            await self.ask(Reject(sub.number))
 
     async def action_restore(self) -> None:
         """Put the chosen sub back."""
         sub = self.panes.frames.chosen
         if sub and sub.standing is Standing.REJECTED:
-            await self._ask(Restore(sub.number))
+            await self.ask(Restore(sub.number))
 
     async def action_stretch(self) -> None:
         """The next stretch."""
         self._stretches.rotate(-1)
         self.panes.preview.stretched(self._stretches[0])
-        await self._ask(Stretch(self._stretches[0]))
+        await self.ask(Stretch(self._stretches[0]))
 
     def action_dots(self) -> None:
         """The next way to draw."""
@@ -203,6 +207,10 @@ class StarwellApp(App[int], inherit_bindings=False):
         """Send every cell again."""
         self.refresh_css(animate=False)
         self.panes.refresh(layout=True)
+
+    def action_open(self, name: str) -> None:
+        """A screen over the panes."""
+        self.push_screen(opened(name, self.desk))
 
     def action_help(self) -> None:
         """The keys of the chosen pane, explained, and all others."""

@@ -21,6 +21,7 @@ from starwell_tui.panes.noise import Noise
 from starwell_tui.panes.pane import Pane
 from starwell_tui.panes.preview import Preview
 from starwell_tui.panes.status import Alert, Footer, NoiseBar, StatusLine, TooSmall
+from starwell_tui.screens.over import Over
 
 COLUMNS = [(0, "-w0"), (40, "-w40"), (60, "-w60"), (100, "-w100")]
 ROWS = [(0, "-h0"), (10, "-h10"), (18, "-h18"), (32, "-h32")]
@@ -98,6 +99,9 @@ class Panes(Screen[None], inherit_bindings=False):
         self.alert.set_class(bool(self.night.alert or self.night.gone), "-shown")
         for pane in (self.status, self.alert, self._bar, *self._numbered):
             pane.told()
+        for screen in self.app.screen_stack:
+            if isinstance(screen, Over):
+                screen.told()
 
     def action_move(self, across: int, down: int) -> None:
         """Choose another sub or setting, or pan the picture."""
