@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from starwell import __version__
 from starwell.config import write_whole
 from starwell.errors import PlanError, StorageError
-from starwell.frame import Facts, Frame, Kind
+from starwell.frame import Facts, Frame, Kind, sampled
 from starwell.session.events import FrameTaken, QualityAdvice
 from starwell.session.journal import AnyRecord, ClockJumped, FrameSaved, Journal, Opened
 from starwell.session.night_files import Night
@@ -111,6 +112,8 @@ class OpenNight:
                 file=record.file,
                 seconds=facts.exposure.seconds,
                 celsius=facts.sensor_celsius,
+                level_adu=float(np.median(sampled(frame.pixels))),
+                full_adu=float(facts.saturation_adu),
             )
         )
         if self.stacking is not None and kind is Kind.LIGHT:

@@ -38,13 +38,18 @@ class ExposureStarted(Event, frozen=True, kw_only=True):
 
 
 class FrameTaken(Event, frozen=True, kw_only=True):
-    """Frame `number` is safe: on disk under `file`, or still in memory where file is None."""
+    """Frame `number` is safe: on disk under `file`, or still in memory where file is None.
+
+    level_adu: its median; full_adu: where its pixels are saturated.
+    """
 
     number: int
     kind: Kind = Kind.LIGHT
     file: str | None = None
     seconds: float | None = None
     celsius: float | None = None
+    level_adu: float | None = None
+    full_adu: float | None = None
 
 
 class SubMeasured(Event, frozen=True, kw_only=True):
