@@ -392,3 +392,10 @@ def test_whatever_stands_in_a_plan_it_is_a_plan_or_mistakes_never_a_crash(fields
     plan, found = check_plan(text, "night.toml")
     assert (plan is None) == bool(found)
     assert all(1 <= m.line <= len(fields) for m in found)
+
+
+def test_flats_of_their_own_series_use_the_level_of_their_table():
+    plan, mistakes = check_plan('[[series]]\nkind = "flat"\ncount = 5\n\n[flats]\nlevel = 0.4\n')
+    assert mistakes == ()
+    assert plan is not None
+    assert plan.flats.level == 0.4

@@ -119,8 +119,10 @@ def _check_filters(table: Table, path: KeyPath, target: Target, known: Collectio
 
 def _check_after(plan: Plan, table: Table, known: Collection[str]) -> None:
     lights = any(series.kind is Kind.LIGHT for target in plan.targets for series in target.series)
+    estimated = any(s.kind is Kind.FLAT and s.exposure_s is None for t in plan.targets for s in t.series)
     for after, name in _TABLES_OF_AFTER.items():
-        if name in table and after not in plan.after:
+        used = after in plan.after or (after is After.FLATS and estimated)
+        if name in table and not used:
             table.fault(name, f'is never used; expected "{after}" in after')
         alone = after is After.FLATS and plan.flats.filters
         if after in plan.after and not lights and not alone:
