@@ -12,6 +12,8 @@ from starwell.session import events as ev
 
 TRUTH = "truth"
 """The subject of advice that compares the stack with a simulated sky."""
+FOCUS_KEPT = 400
+"""Measurements of the focus loop that are remembered."""
 
 
 class Standing(StrEnum):
@@ -39,7 +41,8 @@ class Night:
     """Everything the panes show, made of what is told.
 
     status: as of the last time the engine was asked. gone: why there is no engine, empty while there is one.
-    noise: by stack, then by subs. planned: how many subs are to come, where no status says so.
+    noise: by stack, then by subs. planned: how many subs are to come, where no status says so. calibration:
+    frames for masters that were taken. focus: the loop's measurements. end: of the last series.
     """
 
     planned: int | None = None
@@ -56,6 +59,9 @@ class Night:
     pictures: dict[str, ev.PreviewReady] = field(default_factory=dict)
     histograms: dict[str, ev.HistogramReady] = field(default_factory=dict)
     controls: dict[str, ev.ControlChanged] = field(default_factory=dict)
+    calibration: list[ev.FrameTaken] = field(default_factory=list)
+    focus: list[ev.FocusMeasured] = field(default_factory=list)
+    end: ev.SeriesFinished | None = None
     truth: tuple[str, ...] = ()
     alert: str = ""
     serious: bool = False
@@ -102,7 +108,9 @@ class Night:
             case ev.CameraFault():
                 self._alert(f"camera: {event.message}", serious=not event.recovered)
             case ev.SeriesFinished():
-                self.finished, self.livetime_s = True, event.livetime_s
+                self.finished, self.livetime_s, self.end = True, event.livetime_s, event
+            case ev.FocusMeasured():
+                self.focus = [*self.focus[1 - FOCUS_KEPT :], event]
             case ev.PreviewReady():
                 self.pictures[event.of] = event
             case ev.HistogramReady():
@@ -157,10 +165,12 @@ class Night:
         return streak
 
     def _frame(self, event: ev.ExposureStarted | ev.FrameTaken) -> None:
-        self.finished = False
+        self.finished, self.end = False, None
         light = event.kind is Kind.LIGHT
         self.exposed_for_s = event.seconds or self.exposed_for_s
         self.calibrating = None if light else event
+        if not light and isinstance(event, ev.FrameTaken):
+            self.calibration.append(event)
         if light:
             taken = isinstance(event, ev.FrameTaken)
             self._put(event.number, Standing.MEASURING if taken else Standing.EXPOSING)

@@ -1,0 +1,134 @@
+"""Plans as the screens write them: what was typed becomes TOML, and a mistake finds its field again.
+
+What is no number is handed on as it was typed: the parser of plans says what it expected there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starwell_tui.toml_text import toml_text
+
+Typed = Mapping[str, str]
+"""Text by field, as in a form; empty is not said."""
+
+MASTERS = ("dark", "flat", "bias", "dark_flat")
+AFTER = {"after_flats": "flats", "after_darks": "darks", "warm_up": "warm-up"}
+_FIELDS = {
+    "exposure": "exposure",
+    "gain": "gain",
+    "offset": "offset",
+    "bin": "bin",
+    "celsius": "celsius",
+    "count": "frames",
+    "series": "frames",
+    "ends": "ends",
+    "camera": "camera",
+    "folder": "folder",
+    "name": "target",
+    "pattern": "filters",
+    "filter": "filters",
+    "amount_px": "dither",
+    "after": "warm_up",
+    **{name: name for name in MASTERS},
+}
+
+
+def sequence(typed: Typed) -> str:
+    """The plan of a series of lights."""
+    filters = words(typed, "filters")
+    count = number(typed, "frames")
+    series = [{"filter": name, "count": count} for name in filters] or [{"count": count}]
+    dither = number(typed, "dither")
+    plan = {
+        "camera": said(typed, "camera"),
+        "folder": said(typed, "folder"),
+        "ends": words(typed, "ends") or None,
+        "after": [word for field, word in AFTER.items() if typed.get(field) == "on"] or None,
+        **_readout(typed),
+        "cooling": _cooling(typed),
+        "dither": None if dither in (None, "off") else {"amount_px": dither},
+        "masters": _masters(typed),
+        "target": [
+            {
+                "name": said(typed, "target"),
+                "pattern": filters if typed.get("turns") == "on" and len(filters) > 1 else None,
+                "series": series,
+            }
+        ],
+    }
+    return toml_text(plan)
+
+
+def calibration(kind: str, typed: Typed, filters: Mapping[str, Any] | None = None) -> str:
+    """The plan of a series of darks, flats, dark flats or biases, into the night of the lights.
+
+    filters: those of flats, or the exposure of each of their dark flats; none: one series. A flat without
+    an exposure is exposed for `level` of full scale.
+    """
+    count = number(typed, "frames")
+    each = [
+        {"kind": kind, "filter": name or None, "count": count, "exposure": seconds}
+        for name, seconds in (filters or {"": None}).items()
+    ]
+    plan = {
+        "camera": said(typed, "camera"),
+        "folder": said(typed, "folder"),
+        **_readout(typed),
+        "cooling": _cooling(typed),
+        "masters": _masters(typed),
+        "series": each,
+    }
+    if kind == "flat" and number(typed, "level") is not None:
+        plan["flats"] = _limits(typed)
+    return toml_text(plan)
+
+
+def field_of(key: str) -> str:
+    """The field of a form that a plan's key, such as target[1].series[2].count, comes from; or none."""
+    for part in reversed(re.sub(r"\[\d+\]", "", key).split(".")):
+        if part in _FIELDS:
+            return _FIELDS[part]
+    return ""
+
+
+def said(typed: Typed, field: str) -> str | None:
+    """A text that was typed."""
+    return typed.get(field, "").strip() or None
+
+
+def number(typed: Typed, field: str) -> int | float | str | None:
+    """A number that was typed, or what was typed instead of one."""
+    text = said(typed, field)
+    if text is None:
+        return None
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        return text
+    return int(value) if value.is_integer() else value if value - value == 0 else text
+
+
+def words(typed: Typed, field: str) -> list[str]:
+    """The words of a list that was typed with commas or blanks."""
+    return [word for word in re.split(r"[,\s]+", typed.get(field, "")) if word]
+
+
+def _readout(typed: Typed) -> dict[str, Any]:
+    return {"settings": {name: number(typed, name) for name in ("exposure", "gain", "offset", "bin")}}
+
+
+def _cooling(typed: Typed) -> dict[str, Any] | None:
+    celsius = number(typed, "celsius")
+    return None if celsius in (None, "off") else {"celsius": celsius, "warm_up": typed.get("warm_up") == "on"}
+
+
+def _masters(typed: Typed) -> dict[str, str]:
+    return {name: path for name in MASTERS if (path := said(typed, name)) is not None and path != "none"}
+
+
+def _limits(typed: Typed) -> dict[str, Any]:
+    level = number(typed, "level")
+    return {"level": level / 100 if isinstance(level, int | float) else level}
