@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "a simulated night, shot, calibrated and stacked before your eyes",
     "run": "take frames with a camera into tonight's folder, and stack them as they come",
     "watch": "stack what another program captures, as it arrives",
+    "plan": "what a plan takes, and every mistake in it, before anything is begun",
     "engine": "wait for plans in the background, as a service",
     "stack": "stack subs that are on disk, exactly, and write FITS, TIFF or PNG",
     "master": "build a master bias, dark, flat or dark flat",
