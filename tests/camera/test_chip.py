@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from starwell.camera.chip import ASI1600, Chip, Flaw, Silicon, drawn
+from starwell.camera.chip import ASI1600, Chip, Flaw, Response, Silicon, drawn
 from starwell.errors import PlanError
 from starwell.frame import Float64
 
@@ -152,3 +152,32 @@ def test_no_pixel_has_two_flaws() -> None:
 def test_an_impossible_sensor_is_refused(chip: Chip) -> None:
     with pytest.raises(PlanError):
         Silicon(chip, SIZE, 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "lost"),
+    [
+        (Response.EXPONENTIAL, lambda light: 2 * (1 - np.exp(-light / 2))),
+        (Response.TANH, lambda light: 2 * np.tanh(light / 2)),
+        (Response.THRESHOLD, lambda light: min(light, 2)),
+    ],
+)
+def test_every_shape_of_response_loses_its_own_share_and_ends_at_the_threshold(shape, lost) -> None:
+    silicon = Silicon(replace(CLEAN, cold=(Flaw(500, 2.0),), response=shape), SIZE, 3)
+    x, y = silicon.cold_xy[0].T
+    for light in (1.0, 8.0, 50.0):
+        np.testing.assert_allclose(light - silicon.charge_e(light, 1.0)[y, x], lost(light), rtol=1e-5)
+    assert light - silicon.charge_e(light, 1.0)[y[0], x[0]] == pytest.approx(2.0, rel=1e-5)
+
+
+def test_a_leak_grows_with_time_and_a_sunk_pixel_with_neither_light_nor_time() -> None:
+    silicon = Silicon(replace(CLEAN, leaky=(Flaw(400, 0.3),), sunk=(Flaw(300, 8.0),)), SIZE, 3)
+    x, y = silicon.leaky_xy[0].T
+    np.testing.assert_allclose(silicon.charge_e(20.0, 10.0)[y, x], 17.0, rtol=1e-5)
+    np.testing.assert_allclose(silicon.charge_e(20.0, 2.0)[y, x], 19.4, rtol=1e-5)
+    assert (silicon.charge_e(0.0, 10.0)[y, x] == 0).all()
+    x, y = silicon.sunk_xy[0].T
+    lit = exposures(silicon, 100.0, 40)
+    assert lit.mean() - lit[:, y, x].mean() == pytest.approx(8.0, abs=1.2)
+    dark = exposures(silicon, 0.0, 40)
+    assert dark[:, y, x].mean() == pytest.approx(500.0, abs=0.3)

@@ -11,13 +11,24 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from starwell.camera.chip import Silicon
 from starwell.camera.cooler import Climate, Cooler
+from starwell.camera.drivers import connect
 from starwell.camera.plan import Scene, SkyPlan
 from starwell.camera.protocol import Camera, Control
-from starwell.camera.readout import chip_at
+from starwell.camera.readout import DOUBLING_K, chip_at
 from starwell.camera.simulated import Fault, SimulatedCamera
 from starwell.camera.sky import ASI1600, Chip, Flaw
-from starwell.errors import Aborted, CameraError, CameraGone, CameraNotFound, ControlRefused, Transient
+from starwell.camera.truths import WARMER_K
+from starwell.errors import (
+    Aborted,
+    CameraError,
+    CameraGone,
+    CameraNotFound,
+    ControlRefused,
+    PlanError,
+    Transient,
+)
 from starwell.frame import Bayer, Exposure, Frame, Kind, Roi
 
 PLAN = SkyPlan(size=(96, 128), scene=Scene(stars=20), chip=Chip(hot=(Flaw(5, 10.0),)))
@@ -292,3 +303,24 @@ def test_a_stream_ends_when_it_is_cancelled() -> None:
         assert [next(stream).facts.number for _ in range(2)] == [1, 2]
         cancel.set()
         assert list(stream) == []
+
+
+def test_flats_see_the_panel_they_are_given_and_a_warm_dark_says_nothing_of_it():
+    camera = connect("simulated:truth=dark_mismatch,size=64x64,speed=5000,panel=30")
+    camera.open()
+    flat = camera.expose(Exposure(Kind.FLAT, 10.0), threading.Event())
+    chip = camera.plan.chip
+    middle = flat.pixels[24:40, 24:40].mean() / 16 - chip.offset_adu
+    assert middle * chip.egain == pytest.approx(300.0, rel=0.05)
+    dark = camera.expose(Exposure(Kind.DARK, 10.0), threading.Event())
+    assert dark.facts.sensor_celsius == pytest.approx(flat.facts.sensor_celsius, abs=1.0)
+    x, y = Silicon(chip, (64, 64), 1).hot_xy[-1].T
+    warmth = 2 ** ((dark.facts.sensor_celsius - chip.celsius + WARMER_K) / DOUBLING_K)
+    lost = (dark.pixels[y, x].mean() / 16 - chip.offset_adu) * chip.egain
+    assert lost == pytest.approx(0.4 * 10 * warmth, rel=0.2)
+    camera.close()
+
+
+def test_a_truth_that_is_none_is_refused_with_those_there_are():
+    with pytest.raises(PlanError, match="charge_threshold"):
+        connect("simulated:truth=magic")

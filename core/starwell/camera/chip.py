@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,27 @@ WARM_SPREAD = 1.0
 
 EXACT_BELOW_E = 16.0
 """Charges are drawn from the Poisson law itself below this mean, from its Cornish-Fisher expansion above."""
+
+
+class Response(StrEnum):
+    """How a pixel with a charge threshold q loses charge as the light L rises; all end at q."""
+
+    EXPONENTIAL = "exponential"
+    TANH = "tanh"
+    THRESHOLD = "threshold"
+
+    def lost_e(self, light_e: Float32, q: float) -> Float32:
+        """q(1 - exp(-L/q)), q·tanh(L/q), or all of the light up to q; e-."""
+        part = light_e / np.float32(q)
+        match self:
+            case Response.EXPONENTIAL:
+                lost: Float32 = -np.expm1(-part)
+            case Response.TANH:
+                lost = np.tanh(part)
+            case Response.THRESHOLD:
+                lost = np.minimum(part, 1)
+        lost *= np.float32(q)
+        return lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +57,9 @@ class Chip:
     camera moves its values up in the file. read_noise_spread: natural-log rms over the pixels.
     prnu: relative rms. dsnu_e, column_e: fixed patterns, e- rms. row_e: a new one every frame, e- rms.
     Flaws: hot, e-/s; warm, e-/s, the median of a log-normal population; cold, charge threshold q in e-,
-    S = a(L - q(1 - exp(-L/q))); weak, relative sensitivity; rtn, a jump in e- seen in every other frame
-    on average. gain, offset_setting, celsius: as the camera reports them.
+    S = a(L - lost(L)), lost as response has it; weak, relative sensitivity; leaky, e-/s that drain away
+    where there is light; sunk, native ADU the converter reads too low where there is light; rtn, a jump in
+    e- seen in every other frame on average. gain, offset_setting, celsius: as the camera reports them.
     """
 
     name: str = "Simulated ASI2600"
@@ -56,6 +79,9 @@ class Chip:
     warm: tuple[Flaw, ...] = ()
     cold: tuple[Flaw, ...] = ()
     weak: tuple[Flaw, ...] = ()
+    leaky: tuple[Flaw, ...] = ()
+    sunk: tuple[Flaw, ...] = ()
+    response: Response = Response.EXPONENTIAL
     rtn: tuple[Flaw, ...] = ()
     cosmic_rays_s: float = 0.0
     gain: float = 100.0
@@ -133,7 +159,7 @@ class Silicon:
 
     def _place(self, rng: np.random.Generator) -> None:
         chip = self.chip
-        flaws = [*chip.hot, *chip.warm, *chip.cold, *chip.weak, *chip.rtn]
+        flaws = [*chip.hot, *chip.warm, *chip.cold, *chip.weak, *chip.rtn, *chip.leaky, *chip.sunk]
         total = sum(f.count for f in flaws)
         if total > self.response.size // 2:
             raise PlanError(f"{total} flawed pixels are more than half of this sensor; ask for fewer.")
@@ -148,7 +174,8 @@ class Silicon:
 
         hot, warm = [take(f) for f in chip.hot], [take(f) for f in chip.warm]
         self._cold, weak = [take(f) for f in chip.cold], [take(f) for f in chip.weak]
-        self._rtn = [take(f) for f in chip.rtn]
+        self._rtn, self._leaky = [take(f) for f in chip.rtn], [take(f) for f in chip.leaky]
+        self._sunk = [take(f) for f in chip.sunk]
         for flaw, at in zip(chip.hot, hot, strict=True):
             self.dark_e_s[at] += flaw.level
         for flaw, at in zip(chip.warm, warm, strict=True):
@@ -157,15 +184,17 @@ class Silicon:
             self.response[at] *= flaw.level
         self.hot_xy, self.warm_xy = [_xy(at) for at in hot], [_xy(at) for at in warm]
         self.cold_xy, self.weak_xy = [_xy(at) for at in self._cold], [_xy(at) for at in weak]
-        self.rtn_xy = [_xy(at) for at in self._rtn]
+        self.rtn_xy, self.leaky_xy = [_xy(at) for at in self._rtn], [_xy(at) for at in self._leaky]
+        self.sunk_xy = [_xy(at) for at in self._sunk]
 
     def charge_e(self, light_e: Float32 | float, seconds: float) -> Float32:
         """Mean charge of an exposure to this light (e- that fall on the pixel), dark charge included."""
         light = np.broadcast_to(np.asarray(light_e, np.float32), self.size)
         charge: Float32 = light * self.response
         for flaw, at in zip(self.chip.cold, self._cold, strict=True):
-            lost = flaw.level * -np.expm1(-light[at] / flaw.level)
-            charge[at] = self.response[at] * (light[at] - lost)
+            charge[at] = self.response[at] * (light[at] - self.chip.response.lost_e(light[at], flaw.level))
+        for flaw, at in zip(self.chip.leaky, self._leaky, strict=True):
+            charge[at] = np.maximum(charge[at] - np.float32(flaw.level * seconds), 0)
         charge += self.dark_e_s * np.float32(seconds)
         return charge
 
@@ -178,6 +207,7 @@ class Silicon:
     ) -> NDArray[np.uint16]:
         """One readout in file ADU; strikes_e is charge that comes as it is (cosmic rays)."""
         charge = drawn(self.charge_e(light_e, seconds), rng)
+        lit = np.broadcast_to(np.asarray(light_e, np.float32), self.size) > 0
         if strikes_e is not None:
             charge += strikes_e
         np.minimum(charge, np.float32(self.chip.full_well_e), out=charge)
@@ -187,6 +217,8 @@ class Silicon:
             charge += np.float32(self.chip.row_e) * rng.standard_normal((self.size[0], 1), dtype=np.float32)
         for flaw, at in zip(self.chip.rtn, self._rtn, strict=True):
             charge[at] += flaw.level * rng.integers(0, 2, flaw.count)
+        for flaw, at in zip(self.chip.sunk, self._sunk, strict=True):
+            charge[at] -= np.float32(flaw.level * self.chip.egain) * lit[at]
         return self._convert(charge)
 
     def _convert(self, charge_e: Float32) -> NDArray[np.uint16]:

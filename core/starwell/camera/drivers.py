@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from starwell.camera.chip import Response
 from starwell.camera.folder import FolderCamera
 from starwell.camera.protocol import Availability, Camera, CameraFacts, Driver
 from starwell.camera.simulated import NAME as SIMULATED
 from starwell.camera.simulated import Fault, SimulatedCamera
 from starwell.camera.sky import demo_plan
+from starwell.camera.truths import WARMER_K, Truth, chip_of
 from starwell.camera.watch import WatchCamera
 from starwell.errors import CameraNotFound, PlanError
 from starwell.frame import Bayer
@@ -21,8 +24,9 @@ _SIZE = (800, 1200)
 class SimulatedDriver:
     """The simulated camera. Its uid: what is other than usual, as in `speed=60,size=640x480,3=hang`.
 
-    speed: simulated seconds to a real one. size: WxH, px. seed: of the sky. colour: a Bayer mosaic.
-    NUMBER=FAULT: what goes wrong with this exposure, counted from 1.
+    speed: simulated seconds to a real one. size: WxH, px. seed: of the sky. colour: a Bayer mosaic. truth: a
+    sensor with one of the faults the flat lab tells apart. response: of its cold pixels. panel: e-/s that
+    flats see. NUMBER=FAULT: what goes wrong with this exposure, counted from 1.
     """
 
     name = SIMULATED
@@ -40,28 +44,63 @@ class SimulatedDriver:
 
     def connect(self, uid: str | None = None) -> Camera:
         """The camera with these options; PlanError for one that is not known."""
-        seed, size, speed, bayer, faults = self._seed, _SIZE, 1.0, None, dict[int, Fault]()
+        wish = _Wish(self._seed)
         for option in filter(None, (uid or "").split(",")):
             name, _, value = option.partition("=")
             try:
-                if name == "speed":
-                    speed = _positive(value)
-                elif name == "seed":
-                    seed = int(value)
-                elif name == "size":
-                    width, height = (int(part) for part in value.split("x"))
-                    size = height, width
-                elif name == "colour":
-                    bayer = Bayer.RGGB
-                else:
-                    faults[int(name)] = Fault(value)
+                wish.take(name, value)
             except ValueError:
                 raise PlanError(
-                    f"simulated:{option} is not understood: speed=60, size=640x480, seed=2, colour and "
-                    f"NUMBER=FAULT are, where FAULT is {', '.join(Fault)}."
+                    f"simulated:{option} is not understood: speed=60, size=640x480, seed=2, colour, "
+                    "panel=0.8, truth=TRUTH, response=SHAPE and NUMBER=FAULT are, where FAULT is "
+                    f"{', '.join(Fault)}, TRUTH {', '.join(Truth)} and SHAPE {', '.join(Response)}."
                 ) from None
-        plan = demo_plan(size=size, seed=seed, bayer=bayer)
-        return SimulatedCamera(plan, speed=speed, faults=faults)
+        return wish.camera()
+
+
+@dataclass(slots=True)
+class _Wish:
+    """The options of a simulated camera."""
+
+    seed: int
+    size: tuple[int, int] = _SIZE
+    speed: float = 1.0
+    bayer: Bayer | None = None
+    truth: Truth | None = None
+    response: Response = Response.EXPONENTIAL
+    panel_e_s: float | None = None
+    faults: dict[int, Fault] = field(default_factory=dict)
+
+    def take(self, name: str, value: str) -> None:
+        """One option; ValueError for one that is not known."""
+        match name:
+            case "speed":
+                self.speed = _positive(value)
+            case "seed":
+                self.seed = int(value)
+            case "size":
+                width, height = (int(part) for part in value.split("x"))
+                self.size = height, width
+            case "colour":
+                self.bayer = Bayer.RGGB
+            case "truth":
+                self.truth = Truth(value)
+            case "response":
+                self.response = Response(value)
+            case "panel":
+                self.panel_e_s = _positive(value)
+            case _:
+                self.faults[int(name)] = Fault(value)
+
+    def camera(self) -> SimulatedCamera:
+        """The camera wished for."""
+        plan = demo_plan(size=self.size, seed=self.seed, bayer=self.bayer)
+        if self.truth is not None:
+            plan = replace(plan, chip=chip_of(self.truth, self.size, self.response))
+        warmer = WARMER_K if self.truth is Truth.DARK_MISMATCH else 0.0
+        camera = SimulatedCamera(plan, speed=self.speed, faults=self.faults, darks_warmer_k=warmer)
+        camera.shine(self.panel_e_s)
+        return camera
 
 
 def connect(

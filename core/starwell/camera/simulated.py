@@ -69,7 +69,7 @@ class Fault(StrEnum):
 class SimulatedCamera:
     """One simulated camera.
 
-    faults: by exposure, counted from 1 as they are asked for. epoch: when simulated second 0 was.
+    faults: by exposure, from 1 on. darks_warmer_k: than it says. epoch: when simulated second 0 was.
     """
 
     def __init__(
@@ -79,12 +79,15 @@ class SimulatedCamera:
         speed: float = 1.0,
         faults: Mapping[int, Fault] | None = None,
         climate: Climate | None = None,
+        darks_warmer_k: float = 0.0,
         epoch: datetime | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.plan = plan or demo_plan(size=(800, 1200))
         self._clock = clock or Clock(speed)
         self._faults = dict(faults or {})
+        self._darks_warmer_k = darks_warmer_k
+        self._panel_e_s: float | None = None
         self._taken = Counter[Kind]()
         self._epoch = epoch or datetime.now(UTC)
         self._cooler = Cooler(climate or Climate())
@@ -123,6 +126,10 @@ class SimulatedCamera:
     def target(self) -> str:
         """What the simulated telescope points at."""
         return self.plan.target
+
+    def shine(self, e_s: float | None) -> None:
+        """Let flats see a panel of so many e-/s per px where nothing shades it; None: as the plan has it."""
+        self._panel_e_s = e_s
 
     def go_on_after(self, taken: Mapping[Kind, int]) -> None:
         """The night has so many frames of each kind already; the sky goes on after them."""
@@ -249,7 +256,8 @@ class SimulatedCamera:
     def _render(self, readout: Readout, i: int) -> Frame:
         assert self._sky is not None
         exposure, base = readout.exposure, self.plan.chip
-        chip = chip_at(base, exposure.gain, exposure.offset, readout.celsius)
+        warmer = self._darks_warmer_k if exposure.kind in (Kind.DARK, Kind.DARK_FLAT) else 0.0
+        chip = chip_at(base, exposure.gain, exposure.offset, readout.celsius + warmer)
         seconds = readout.seconds
         shot_through = exposure.filter if exposure.kind in (Kind.LIGHT, Kind.FLAT) else None
         sky = self._sky.varied(chip=chip, filter=shot_through, flat_seconds=seconds)
@@ -263,8 +271,9 @@ class SimulatedCamera:
             case Kind.DARK_FLAT:
                 frame = sky.dark_flat(i)
             case Kind.FLAT:
-                panel = 0.5 * seconds / self.plan.flat_seconds  # as bright as the plan's own flats have it
-                frame = sky.flat(i, panel * base.usable_e / chip.usable_e)
+                own_e_s = 0.5 * base.usable_e / self.plan.flat_seconds
+                panel_e_s = own_e_s if self._panel_e_s is None else self._panel_e_s
+                frame = sky.flat(i, panel_e_s * seconds / chip.usable_e)
         return binned(frame, readout)
 
     def _drawn(self, rendering: Future[Frame], cancel: threading.Event) -> Frame:
