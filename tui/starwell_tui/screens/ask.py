@@ -93,10 +93,10 @@ class Entry(ModalScreen[str], inherit_bindings=False):
             self._line.redraw()
 
 
-def edited(text: str, event: events.Key) -> str:
+def edited(text: str, event: events.Key, longest: int = LONGEST) -> str:
     """The text after a key."""
     if event.key in ("backspace", "ctrl+h"):
         return text[:-1]
     if event.key == "ctrl+u":
         return ""
-    return (text + event.character)[:LONGEST] if event.is_printable and event.character else text
+    return (text + event.character)[:longest] if event.is_printable and event.character else text

@@ -1,0 +1,99 @@
+"""Commands that take long run as programs of their own: their lines, their end, and how to end them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+LINES_KEPT = 400
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f]")
+
+
+def command(words: Sequence[str]) -> list[str]:
+    """`starwell WORDS…` as this very program."""
+    return [sys.executable, "-m", "starwell_tui", *words]
+
+
+class Job:
+    """One command. lines: what it said so far, the last one as far as it is written; code: once it ended."""
+
+    def __init__(self, title: str, words: Sequence[str]) -> None:
+        self.title = title
+        self.words = tuple(words)
+        self.code: int | None = None
+        self.cancelled = False
+        self._kept: deque[str] = deque(maxlen=LINES_KEPT)
+        self._last = b""
+        self._group: int | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """For people: no colours, no progress that was overwritten."""
+        last = _plain(self._last)
+        return [*self._kept, *([last] if last else [])]
+
+    async def run(self, heard: Callable[[], None] = lambda: None) -> int:
+        """Its exit code; `heard` is called with each piece of what it says. A cancelled call ends it."""
+        process = await asyncio.create_subprocess_exec(
+            *command(self.words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+        )
+        assert process.stdout is not None
+        self._group = process.pid
+        try:
+            while part := await process.stdout.read(1 << 14):
+                self._take(part)
+                heard()
+            self.code = await process.wait()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        finally:
+            self._group = None
+        heard()
+        return self.code
+
+    def cancel(self) -> None:
+        """End it, and whatever it started; what it was writing is not left behind half."""
+        self.cancelled = True
+        if self._group is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGINT)
+
+    def _take(self, part: bytes) -> None:
+        *whole, self._last = (self._last + part).split(b"\n")
+        self._kept.extend(text for text in map(_plain, whole) if text)
+
+
+async def asked(words: Sequence[str], told: str = "") -> tuple[int, str, str]:
+    """A short command's exit code, stdout and stderr, given `told` on its stdin."""
+    process = await asyncio.create_subprocess_exec(
+        *command(words),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, err = await process.communicate(told.encode())
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        raise
+    return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace").strip()
+
+
+def _plain(line: bytes) -> str:
+    """What is left of a line that was written over, as progress is."""
+    written = [part for part in line.split(b"\r") if part.strip()] or [b""]
+    return _CONTROLS.sub("", written[-1].decode(errors="replace")).rstrip()
