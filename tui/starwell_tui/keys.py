@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from starwell.errors import PlanError
+from starwell_tui.wizards import WIZARDS
 
 
 class Key(NamedTuple):
@@ -108,6 +109,7 @@ KEYS = (
         engine=True,
     ),
     Key("X", "Abort", "end this exposure now, without its sub; asks", {"X": "order('abort')"}, engine=True),
+    *(Key(w.key, w.word, w.meaning, {w.key: f"open('{w.name}')"}, engine=True) for w in WIZARDS),
     _setting("e", "Exposure", "how long a sub is exposed"),
     _setting("g", "Gain", "the camera's gain"),
     _setting("o", "Offset", "the camera's offset"),

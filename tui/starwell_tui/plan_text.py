@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from starwell_tui.toml_text import toml_text
@@ -50,7 +51,7 @@ def sequence(typed: Typed) -> str:
         **_readout(typed),
         "cooling": _cooling(typed),
         "dither": None if dither in (None, "off") else {"amount_px": dither},
-        "masters": _masters(typed),
+        "masters": masters(typed),
         "target": [
             {
                 "name": said(typed, "target"),
@@ -78,7 +79,7 @@ def calibration(kind: str, typed: Typed, filters: Mapping[str, Any] | None = Non
         "folder": said(typed, "folder"),
         **_readout(typed),
         "cooling": _cooling(typed),
-        "masters": _masters(typed),
+        "masters": masters(typed),
         "series": each,
     }
     if kind == "flat" and number(typed, "level") is not None:
@@ -116,6 +117,12 @@ def words(typed: Typed, field: str) -> list[str]:
     return [word for word in re.split(r"[,\s]+", typed.get(field, "")) if word]
 
 
+def absolute(path: str) -> str:
+    """A path from where the screen was started; the engine is somewhere else. A level stays a level."""
+    plain = path == "auto" or isinstance(number({"path": path}, "path"), int | float)
+    return path if plain else str(Path(path).expanduser().absolute())
+
+
 def _readout(typed: Typed) -> dict[str, Any]:
     return {"settings": {name: number(typed, name) for name in ("exposure", "gain", "offset", "bin")}}
 
@@ -125,8 +132,10 @@ def _cooling(typed: Typed) -> dict[str, Any] | None:
     return None if celsius in (None, "off") else {"celsius": celsius, "warm_up": typed.get("warm_up") == "on"}
 
 
-def _masters(typed: Typed) -> dict[str, str]:
-    return {name: path for name in MASTERS if (path := said(typed, name)) is not None and path != "none"}
+def masters(typed: Typed) -> dict[str, str]:
+    """The masters that were named."""
+    named = {name: typed.get(name, "").strip() for name in MASTERS}
+    return {name: absolute(path) for name, path in named.items() if path not in ("", "none")}
 
 
 def _limits(typed: Typed) -> dict[str, Any]:

@@ -37,9 +37,8 @@ def of_camera(uid: str, target: str) -> dict[str, str]:
         last = config.Remembered(config.home().state).of(uid, target or None)
     except StarwellError:
         return {}
-    return {
-        field: f"{value:g}" for field, name in SETTINGS.items() if (value := getattr(last, name)) is not None
-    }
+    known = {field: getattr(last, name) for field, name in SETTINGS.items()}
+    return {field: f"{value:g}" for field, value in known.items() if value is not None}
 
 
 def of_lights(status: Status | None) -> dict[str, str]:

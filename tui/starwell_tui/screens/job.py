@@ -75,8 +75,9 @@ class JobScreen(Sheet[int | None]):
         super().on_mount()
         self._run()
 
-    def pressed(self, key: str, event: events.Key) -> bool:
+    def pressed(self, event: events.Key) -> bool:
         """Scroll, end, or go on."""
+        key = event.key
         if key in SCROLL:
             self._text.scroll(SCROLL[key])
         elif self.job.code is None:

@@ -12,10 +12,11 @@ from textual.screen import ModalScreen
 
 from starwell_tui.desk import Desk
 from starwell_tui.panes.pane import Pane
+from starwell_tui.wizards import WIZARDS
 
 T = TypeVar("T")
 
-SCREENS: dict[str, str] = {}
+SCREENS: dict[str, str] = {wizard.name: wizard.screen for wizard in WIZARDS}
 """Name to module:class."""
 
 

@@ -118,7 +118,7 @@ class Sheet(Over[T]):
         """The keys of the moment; the last one is always shown."""
         return (("esc", "Back"),)
 
-    def pressed(self, key: str, event: events.Key) -> bool:  # noqa: ARG002, for those that look closer
+    def pressed(self, event: events.Key) -> bool:  # noqa: ARG002, a sheet may have no keys
         """Take a key; whether it means something here."""
         return False
 
@@ -144,7 +144,7 @@ class Sheet(Over[T]):
         event.stop()
         event.prevent_default()
         self.footer.say(None)
-        if not self.pressed(event.key, event):
+        if not self.pressed(event):
             await self._common(event.key)
         self.told()
 
