@@ -284,7 +284,7 @@ def test_a_band_without_numbers_costs_only_the_stars_in_it(draw, mono):
 
 @pytest.mark.parametrize("message", ["internal pixel buffer full", "object deblending overflow"])
 def test_what_sep_cannot_hold_means_fewer_stars(message, draw, mono, monkeypatch):
-    field = draw(40, 3.0)
+    field = draw(15, 3.0)  # too few for a quick look
     extract, calls = sep.extract, []
 
     def overflowing(plane, level, **options):
@@ -294,7 +294,7 @@ def test_what_sep_cannot_hold_means_fewer_stars(message, draw, mono, monkeypatch
         return extract(plane, level, **options)
 
     monkeypatch.setattr(stars_room.sep, "extract", overflowing)
-    assert 10 <= found_in(field.pixels, mono(field.pixels)).count <= 40
+    assert 10 <= found_in(field.pixels, mono(field.pixels)).count <= 15
     assert calls[3] == 8 * calls[0]
 
 

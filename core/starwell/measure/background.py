@@ -75,7 +75,7 @@ def _thinned(pixels: Pixels, planes: Planes, channel: int, half: Float32 | None)
     mosaic = planes.planes[0].step == 2
     large = views[0].shape[0] > _LARGE_ROWS
     across = 2 if large else 1
-    down = (6 if mosaic else 3) if large else 1 + (views[0].shape[0] > _LARGE_ROWS // 2)
+    down = 6 if large else 1 + (views[0].shape[0] > _LARGE_ROWS // 2)
     if mosaic:
         rows, columns = (min(v.shape[axis] for v in views) for axis in (0, 1))
         halves = [np.asarray(v[:rows:down, :columns:across], np.float32) for v in views]

@@ -1,4 +1,7 @@
-"""Stars: sought with SEP on the 2×2 bin, measured on full resolution, or coarser for defocused ones."""
+"""Stars: sought on the 2×2 bin, measured on full resolution, or coarser for defocused ones.
+
+Where there are many small ones the summits of the bin are all of them; else SEP takes the bin apart.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from starwell.frame import Float32, Float64, Mask
 from starwell.measure.luminance import TENT, Index, Luminance
 from starwell.measure.noise import haar_noise
 from starwell.measure.profile import Profiles, profiles, shape_of_field
+from starwell.measure.summits import summits
 
 MOST_STARS = 200
 FEW_STARS = 20
@@ -41,6 +45,8 @@ _EXTRACT: dict[str, Any] = {  # the plane is smoothed already
 }
 _ROOM = 3.0
 _LARGEST_HFR = 3.5
+_SMALL_HFR = 3.0
+_MOSTLY_WHOLE = 0.5
 _SMALLEST_FWHM_PX = 1.2
 _SATURATED = 0.9
 
@@ -99,7 +105,7 @@ def find_stars(luminance: Luminance, *, saturation_adu: float, faint: bool = Fal
         found = _at_scale(view, coarse, _SATURATED * saturation_adu, faint=faint)
         if _shows_more(found, best):
             best = found
-        if found.count >= FEW_STARS and found.whole_share > 0.5:
+        if found.count >= FEW_STARS and found.whole_share > _MOSTLY_WHOLE:
             break
         view = coarse
     return _listed(best, luminance.size)
@@ -118,21 +124,40 @@ def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, fain
     assert coarse.plane is not None
     smooth = _compact(coarse.plane)
     sigma = haar_noise(coarse.plane)
-    found, whole = Profiles.none(view.factor), np.empty(0, np.bool_)
+    found = Profiles.none(view.factor)
     deep = view.factor == 1  # coarser planes keep slow noise that 4 sigma would run together
     looks = [(5.0, _ACTIVE), (4.0, _MOST_ACTIVE)] if deep else [(5.0, _MOST_ACTIVE)]
     for threshold, active in looks[1:] if faint and deep else looks:
-        x, y = _peaks(smooth, sigma, threshold, active)
-        x, y = _free_of_the_edge(2 * x + 0.5, 2 * y + 0.5, view.size)
-        lonely = _isolated_pixel(view, x, y)
-        x, y = x[~lonely], y[~lonely]
-        chosen = _spread(x, y, view.size, _CANDIDATES)
-        x, y = x[chosen], y[chosen]
-        found = profiles(view, x, y, 2 * sigma, saturation_adu)
-        found = found.where(found.snr > threshold)
-        whole = (found.hfr <= _LARGEST_HFR * view.factor) & (found.fwhm >= _SMALLEST_FWHM_PX)
-        if np.count_nonzero(whole) >= FEW_STARS:
+        bright, level = _active(smooth, sigma, threshold, active)
+        if deep:
+            found = _whole(view, summits(smooth, bright, level), 2 * sigma, saturation_adu, threshold)
+            if _plain(found):
+                break
+        found = _whole(view, _peaks(smooth, level), 2 * sigma, saturation_adu, threshold)
+        if found.count >= FEW_STARS:
             break
+    return found
+
+
+def _plain(found: Profiles) -> bool:
+    """Whether these are many small stars: of others, summits are but pieces."""
+    if found.count < FEW_STARS or found.whole_share <= _MOSTLY_WHOLE:
+        return False
+    return float(np.median(found.hfr)) <= _SMALL_HFR
+
+
+def _whole(
+    view: Luminance, places: tuple[Float64, Float64], sigma: float, saturation_adu: float, threshold: float
+) -> Profiles:
+    """Those of the stars at these places of the bin, brightest first, that are whole at the view's scale."""
+    x, y = (2 * p + 0.5 for p in places)
+    x, y = _free_of_the_edge(x, y, view.size)
+    lonely = _isolated_pixel(view, x, y)
+    x, y = x[~lonely], y[~lonely]
+    chosen = _spread(x, y, view.size, _CANDIDATES)
+    found = profiles(view, x[chosen], y[chosen], sigma, saturation_adu)
+    found = found.where(found.snr > threshold)
+    whole = (found.hfr <= _LARGEST_HFR * view.factor) & (found.fwhm >= _SMALLEST_FWHM_PX)
     return found.where(whole, whole_share=float(whole[:50].mean()) if len(whole) else 0.0)
 
 
@@ -152,14 +177,21 @@ def _free_of_the_edge(x: Float64, y: Float64, size: tuple[int, int]) -> tuple[Fl
     return x[free], y[free]
 
 
-def _peaks(smooth: Float32, sigma: float, threshold: float, active: int) -> tuple[Float64, Float64]:
-    """Barycentres of the (up to `active`) px that stand out of the smoothed plane, brightest first."""
+def _active(smooth: Float32, sigma: float, threshold: float, most: int) -> tuple[Index, float]:
+    """The (up to `most`) px that stand out of the smoothed plane, flat, and the level they exceed."""
     level = threshold * _TENT_NOISE * sigma
     if not sigma > 0:  # a drawing, or nothing at all
         level = max(_LEAST_ADU, 1e-3 * float(smooth.max()))
-    standing_out = smooth[smooth > level]
-    if len(standing_out) > active:
-        level = float(np.partition(standing_out, -active)[-active])
+    active = np.flatnonzero(smooth > level)
+    if len(active) > most:
+        light = smooth.reshape(-1)[active]
+        level = float(np.partition(light, -most)[-most])
+        active = active[light > level]
+    return active, level
+
+
+def _peaks(smooth: Float32, level: float) -> tuple[Float64, Float64]:
+    """Barycentres of what stands out of the smoothed plane, brightest first."""
     for _ in range(_TRIES):
         try:
             found = sep.extract(smooth, level, **_EXTRACT)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from starwell.frame import Frame, Planes
+from starwell.frame import Frame, Pixels, Planes
 
 Codes = NDArray[np.int64]
 Histogram = tuple[Codes, Codes]
 
 _CLIPPED = 1e-3
 _SATURATED = 0.01
-_SAMPLED_ROWS = 256
+_SAMPLED_ROWS = 128
 _FEWEST_SAMPLES = 5000
 _MOST_CODES = 1 << 17
 _LARGE = 1 << 21
@@ -40,7 +40,7 @@ def sub_warnings(frame: Frame) -> tuple[str, ...]:
             return ("not one pixel is a number: the file holds no picture.",)
         if bad > 0:
             return (f"{_percent(bad)} of the pixels are not numbers; they are left out.",)
-    if (pixels == pixels.flat[0]).all():
+    if is_constant(pixels):
         return (f"every pixel is {pixels.flat[0]:g} ADU: the camera delivered no picture.",)
     found = [_saturated(frame)]
     if pixels.dtype.kind in "iu":
@@ -49,12 +49,18 @@ def sub_warnings(frame: Frame) -> tuple[str, ...]:
     return tuple(w for w in found if w is not None)
 
 
+def is_constant(pixels: Pixels) -> bool:
+    """Whether every pixel has the value of the first; of pictures a few pixels tell that they are none."""
+    value = pixels.flat[0]
+    return bool((pixels[..., ::16, ::16] == value).all() and (pixels == value).all())
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 1e-3 else f"{100 * share:.2g} %"
 
 
 def _saturated(frame: Frame) -> str | None:
-    rows = frame.pixels[..., :: 4 if frame.pixels.size > _LARGE else 1, :]
+    rows = frame.pixels[..., :: 8 if frame.pixels.size > _LARGE else 1, :]
     share = float(np.count_nonzero(rows >= frame.facts.saturation_adu) / rows.size)
     if share <= _SATURATED:
         return None
@@ -67,12 +73,12 @@ def _histograms(frame: Frame) -> dict[str, Histogram]:
     found = {}
     for channel in range(planes.channels):
         views = [planes.view(frame.pixels, p) for p in planes.planes if p.channel == channel]
-        sampled = [v[:: max(1, v.shape[0] // _SAMPLED_ROWS)].astype(np.int64).ravel() for v in views]
+        sampled = [v[:: max(1, v.shape[0] // _SAMPLED_ROWS)].ravel() for v in views]
         values = np.concatenate(sampled)
-        low = int(values.min())
-        if values.size < _FEWEST_SAMPLES or int(values.max()) - low > _MOST_CODES:
+        low, high = int(values.min()), int(values.max())
+        if values.size < _FEWEST_SAMPLES or high - low > _MOST_CODES:
             continue
-        counts = np.bincount(values - low)
+        counts = np.bincount(values.astype(np.int64) - low)
         codes = np.flatnonzero(counts)
         found[_CHANNEL[channel] if planes.channels == 3 else ""] = codes + low, counts[codes]
     return found

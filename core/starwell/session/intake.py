@@ -16,7 +16,7 @@ from starwell.frame import Colour, Facts, Float32, Frame, Mask, Planes
 from starwell.measure.gain import SensorFindings, sensor_model
 from starwell.measure.quality import Reason
 from starwell.measure.sub import Measured, measure
-from starwell.measure.warnings import sub_warnings
+from starwell.measure.warnings import is_constant, sub_warnings
 from starwell.sensor.model import SensorModel
 from starwell.session.events import SubMeasured
 from starwell.session.registration import Candidate
@@ -139,7 +139,7 @@ def _failed_readout(frame: Frame) -> Unfit | None:
     """A frame of one value is no picture; a dark would lend it a pattern that looks like one."""
     pixels = frame.pixels
     value = pixels.flat[0]
-    if not (pixels[..., ::16, ::16] == value).all() or not (pixels == value).all():
+    if not is_constant(pixels):
         return None
     reason = Reason.SATURATED if value >= frame.facts.saturation_adu else Reason.BLACK
     return Unfit(reason, f"every pixel has the value {value:g}")
