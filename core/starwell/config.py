@@ -69,12 +69,17 @@ class Screen(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """All of config.toml. data: where nights go; zwo_library: ZWO's SDK, where it is not found by itself."""
+    """All of config.toml.
+
+    data: where nights go; library: where masters are kept; zwo_library: ZWO's SDK, where it is not found by
+    itself.
+    """
 
     rig: Rig = Rig()
     site: Site = Site()
     screen: Screen = Screen()
     data: str | None = None
+    library: str | None = None
     zwo_library: str | None = None
 
     def keywords(self) -> dict[str, Any]:
@@ -121,6 +126,13 @@ def home(env: Mapping[str, str] = os.environ) -> Home:
         platformdirs.user_state_path("starwell"),
         platformdirs.user_data_path("starwell") / "nights",
     )
+
+
+def library_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """Where masters are kept: as config.toml says, else `library` beside the nights; nothing is created."""
+    here = home(env)
+    told = load(here.config).library
+    return Path(told).expanduser() if told else here.data.with_name("library")
 
 
 def load(folder: Path) -> Config:

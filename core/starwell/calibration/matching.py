@@ -18,16 +18,8 @@ def check(masters: Masters, lights: Facts, *, scale_dark: bool = False) -> list[
     """Warnings about masters that fit these lights but not quite; MasterMismatch for one that does not."""
     warnings: list[str] = []
     for master in (masters.bias, masters.dark, masters.flat):
-        if master is None or master.constant_adu is not None:
-            continue
-        window(master, lights)
-        warnings += _camera(master, lights)
-        if master.kind is not Kind.FLAT:
-            warnings += _settings(master, lights)
-            if (scale := adu_scale(master, lights)) != 1:
-                warnings.append(
-                    f"{master.name} is scaled by {scale:g}: its frames keep other bits than the lights."
-                )
+        if master is not None and master.constant_adu is None:
+            warnings += _alike(master, lights)
     if masters.dark is not None:
         warnings += _exposure(masters.dark, masters.bias, lights, scale_dark)
         warnings += _temperature(masters.dark, lights)
@@ -37,6 +29,19 @@ def check(masters: Masters, lights: Facts, *, scale_dark: bool = False) -> list[
             warnings.append(
                 "The lights are divided by a flat, but neither dark nor bias takes their offset away first: "
                 "the sky will come out curved. Give a dark, or --bias."
+            )
+    return warnings
+
+
+def _alike(master: Master, lights: Facts) -> list[str]:
+    """What every master with pixels has to share with the lights."""
+    window(master, lights)
+    warnings = _camera(master, lights)
+    if master.kind is not Kind.FLAT:
+        warnings += _settings(master, lights)
+        if (scale := adu_scale(master, lights)) != 1:
+            warnings.append(
+                f"{master.name} is scaled by {scale:g}: its frames keep other bits than the lights."
             )
     return warnings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 _STARTS = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "DATEOBS")
@@ -27,6 +27,11 @@ def started(values: Mapping[str, Any]) -> datetime | None:
         if isinstance(day, int | float) and 2415020.5 < day + zero < 2488070.0:  # the years 1900..2100
             return _EPOCH + timedelta(days=day + zero - _UNIX_EPOCH_JD)
     return None
+
+
+def night_date(when: datetime) -> date:
+    """The date of the local noon before: the same from dusk to dawn."""
+    return (when.astimezone().replace(tzinfo=None) - timedelta(hours=12)).date()
 
 
 def parse(text: str, clock: str = "") -> datetime | None:

@@ -173,6 +173,12 @@ TABLE: tuple[Entry, ...] = (
         Spelling("FLENGTH", _within(1e-3, 1e3, 1000.0)),
     ),
     _entry("aperture_mm", "[mm] aperture", _within(1, 1e5), "APTDIA"),
+    _entry(
+        "rotation_deg",
+        "[deg] angle of the rotator",
+        _within(-360, 720),
+        "ROTATANG ROTATOR ROTANGLE ROTANG POSANGLE POSANG",
+    ),
     _entry("adc_bits", "bits of the converter", _count, "BITDEPTH"),
     _entry("latitude", "[deg] site, north positive", _degrees, "SITELAT LAT-OBS OBSGEO-B LATITUDE OBSLAT"),
     _entry("longitude", "[deg] site, east positive", _degrees, "SITELONG LONG-OBS OBSGEO-L OBSLONG"),
@@ -182,7 +188,7 @@ TABLE: tuple[Entry, ...] = (
     _entry("livetime", "[s] exposure of all subs together", _within(0, 1e9), "LIVETIME"),
 )
 _BY_FACT = {entry.fact: entry for entry in TABLE}
-_CARRIED = ("telescope", "aperture_mm", "observer", "latitude", "longitude", "elevation_m")
+_CARRIED = ("telescope", "aperture_mm", "observer", "latitude", "longitude", "elevation_m", "rotation_deg")
 COMMENTS: Mapping[str, str] = {
     **{entry.keyword: entry.comment for entry in TABLE},
     "DATE-OBS": "UTC, start of the exposure",

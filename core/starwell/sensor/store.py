@@ -52,7 +52,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     def same_camera(self, other: Setting) -> bool:
         """The same model, and not known to be two of them."""
-        if not self.camera or _plain(self.camera) != _plain(other.camera):
+        if not self.camera or plain_name(self.camera) != plain_name(other.camera):
             return False
         return self.serial is None or other.serial is None or self.serial == other.serial
 
@@ -169,6 +169,6 @@ def find(facts: Facts, state: Path | None = None) -> SensorModel | None:
     return None if known is None else known.model(facts)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A camera's name without what programs add to it: `ZWO CCD ASI1600MM` is `ZWO ASI1600MM`."""
     return re.sub(r"[^a-z0-9]|\bccd\b", "", name.casefold())

@@ -8,11 +8,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from starwell.errors import StorageError
 from starwell.files.atomic import writing
+from starwell.files.dates import night_date
 from starwell.frame import Exposure, Facts, Kind
 
 FOLDERS = {
@@ -82,11 +83,6 @@ class Night:
 def night_folder(data: Path, target: str | None, when: datetime | None = None) -> Path:
     """DATA/date of the local noon before/TARGET."""
     return data / night_date(when or datetime.now(UTC)).isoformat() / (safe(target) or "untitled")
-
-
-def night_date(when: datetime) -> date:
-    """The date of the local noon before: the same from dusk to dawn."""
-    return (when.astimezone().replace(tzinfo=None) - timedelta(hours=12)).date()
 
 
 def frame_name(facts: Facts, number: int) -> str:

@@ -1,0 +1,121 @@
+"""`starwell library`: the masters at hand, what lights still need, and whether all of it fits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from starwell.calibration.library_kept import Kept
+from starwell.calibration.library_shelf import Added, Library
+from starwell.calibration.master import NAMES
+from starwell.errors import MasterMissing
+from starwell.frame import Kind
+
+_KINDS = {"bias": Kind.BIAS, "dark": Kind.DARK, "flat": Kind.FLAT, "dark-flat": Kind.DARK_FLAT}
+_EPILOG = """\
+The library is a folder of finished masters: `library = "…"` in config.toml says where.
+`starwell stack --dark auto --flat auto` and plans take masters from it by camera, gain, offset, exposure,
+temperature, bin, window and filter, flats by night and rotation too.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `starwell library`."""
+    parser.epilog = _EPILOG
+    doing = parser.add_subparsers(dest="doing", required=True, metavar="list|add|where")
+    listing = doing.add_parser("list", help="the masters that are kept")
+    listing.add_argument("--kind", choices=_KINDS, help="only these")
+    listing.add_argument("--json", action="store_true", help="for machines")
+    adding = doing.add_parser("add", help="keep masters, and build those that folders of frames make")
+    adding.add_argument("frames", nargs="+", type=Path, metavar="FILES|DIR", help="masters, or raw frames")
+    adding.add_argument("--kind", choices=_KINDS, help="what they are, whatever their headers say")
+    adding.add_argument("--json", action="store_true", help="for machines")
+    doing.add_parser("where", help="the library's folder")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked; 1 where nothing could be added."""
+    library = Library.here()
+    if arguments.doing == "where":
+        print(library.folder)
+        return 0
+    if arguments.doing == "add":
+        return _add(library, arguments)
+    return _list(library, arguments)
+
+
+def _list(library: Library, arguments: argparse.Namespace) -> int:
+    wanted = _KINDS.get(arguments.kind)
+    kept = [k for k in library.kept() if wanted is None or k.kind is wanted]
+    if arguments.json:
+        print(_json([k.listed() for k in kept]))
+        return 0
+    if not kept:
+        print(
+            f"The library {library.folder} holds no masters yet: `starwell library add FILES|DIR` keeps some."
+        )
+        return 0
+    rows = [_HEAD, *(_row(one) for one in kept)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    for row in rows:
+        cells = (f"{cell:{'>' if i in _RIGHT else '<'}{widths[i]}}" for i, cell in enumerate(row))
+        print("  ".join(cells).rstrip())
+    return 0
+
+
+_HEAD = ["kind", "camera", "exposure", "gain", "offset", "°C", "filter", "frames", "age", "noise", "file"]
+_RIGHT = {2, 3, 4, 5, 7, 8, 9}
+
+
+def _row(kept: Kept) -> list[str]:
+    age, noise = kept.age_days(), kept.noise_e
+    level = f"{kept.noise_percent:.2g} %" if kept.noise_percent is not None else ""
+    return [
+        NAMES[kept.kind],
+        kept.camera or "?",
+        "" if kept.seconds is None else f"{kept.seconds:g} s",
+        "" if kept.gain is None else f"{kept.gain:g}",
+        "" if kept.offset is None else f"{kept.offset:g}",
+        "" if kept.celsius is None else f"{kept.celsius:.1f}",
+        kept.filter or "",
+        str(kept.frames or "?"),
+        "?" if age is None else f"{age:.0f} d",
+        level or ("" if noise is None else f"{noise:.2g} e-"),
+        Path(kept.files[0]).name,
+    ]
+
+
+def _add(library: Library, arguments: argparse.Namespace) -> int:
+    added = library.add(arguments.frames, kind=_KINDS.get(arguments.kind))
+    kept = [one for one in added if one.file is not None]
+    if arguments.json:
+        print(_json([_told(one) for one in added]))
+    else:
+        for one in kept:
+            print(f"{one.name}: {'is there already' if one.already else 'kept'} as {one.file}")
+            for warning in one.warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+        for one in added:
+            if one.file is None:
+                print(f"passed by: {one.name}: {one.refused}", file=sys.stderr)
+    if not kept:
+        why = f"{added[0].name}: {added[0].refused}" if added else "there are no frames"
+        raise MasterMissing(f"Nothing was added to the library: {why}.")
+    return 0
+
+
+def _told(added: Added) -> dict[str, object]:
+    return {
+        "name": added.name,
+        "file": None if added.file is None else str(added.file),
+        "already": added.already,
+        "refused": added.refused,
+        "warnings": added.warnings,
+    }
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
