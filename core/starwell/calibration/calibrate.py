@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 from starwell.calibration.defects import DEAD_FLAT, Defects, Points, Repair, from_pixels
+from starwell.calibration.low_light_matching import check_low_light
+from starwell.calibration.low_light_restore import Restore
 from starwell.calibration.master import Master, Masters
 from starwell.calibration.matching import adu_scale, check, same_exposure, window
 from starwell.errors import MasterMismatch
@@ -50,7 +52,10 @@ class Calibrator:
     def __init__(
         self, masters: Masters, facts: Facts, *, scale_dark: bool = False, threads: Executor | None = None
     ) -> None:
-        self.warnings: tuple[str, ...] = tuple(check(masters, facts, scale_dark=scale_dark))
+        self.warnings: tuple[str, ...] = (
+            *check(masters, facts, scale_dark=scale_dark),
+            *check_low_light(masters, facts),
+        )
         self.facts = facts
         self._threads = threads
         bias = None if masters.bias is None else cut(masters.bias, facts)
@@ -63,6 +68,11 @@ class Calibrator:
         step = 2 if facts.bayer is not None and len(facts.shape) == 2 else 1
         self._repair = Repair(self.defects, step)
         self.saturation_adu = _saturation(facts, self._offset, flat)
+        self._level = None if self._offset is None else float(np.median(sampled(self._offset)))
+        self._restore = None
+        if masters.low_light is not None:
+            self._restore = Restore(masters.low_light, facts, self.defects)
+            self._offset = self._restore.lowered(self._offset, flat)
         self._scale_unchecked = True
 
     def calibrate(self, frame: Frame, out: Float32 | None = None) -> Calibrated:
@@ -85,8 +95,11 @@ class Calibrator:
                 self._band(frame, pixels, band)
         else:
             list(self._threads.map(lambda band: self._band(frame, pixels, band), bands))
-        self._repair.apply(pixels)
-        return Calibrated(frame.facts, pixels, self.defects.xy, self.flat, self.dark_adu, self.saturation_adu)
+        repair, defects_xy = self._repair, self.defects.xy
+        if self._restore is not None:
+            repair, defects_xy = self._restore.add(pixels)
+        repair.apply(pixels)
+        return Calibrated(frame.facts, pixels, defects_xy, self.flat, self.dark_adu, self.saturation_adu)
 
     def _band(self, frame: Frame, pixels: Float32, band: slice) -> None:
         out = pixels[..., band, :]
@@ -98,9 +111,8 @@ class Calibrator:
             np.multiply(out, self._inverse[..., band, :], out=out)
 
     def _check_scale(self, frame: Frame) -> None:
-        if self._offset is None:
+        if (level := self._level) is None:
             return
-        level = float(np.median(sampled(self._offset)))
         sky = float(np.nanmedian(sampled(frame.pixels)))
         # a constant sub is a failed readout: the gates have a word for it
         if 0 < sky < 0.8 * level:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from starwell.calibration.low_light_file import read as read_low_light
+from starwell.calibration.low_light_matching import check_low_light
 from starwell.calibration.master import NAMES, Master, Masters, constant_bias
 from starwell.calibration.masters import build
 from starwell.calibration.matching import check
@@ -25,6 +27,7 @@ def load_masters(
     dark: Source | None = None,
     flat: Source | None = None,
     dark_flat: Source | None = None,
+    low_light: str | Path | None = None,
     lights: Facts | None = None,
     scale_dark: bool = False,
 ) -> Masters:
@@ -40,10 +43,12 @@ def load_masters(
     of_flat = None
     if flat is not None:
         of_flat = open_master(flat, Kind.FLAT, bias=of_bias, dark_flat=of_dark_flat)
-    masters = Masters(of_bias, of_dark, of_flat, of_dark_flat)
+    of_low_light = None if low_light is None else read_low_light(Path(low_light))
+    masters = Masters(of_bias, of_dark, of_flat, of_dark_flat, low_light=of_low_light)
     warnings = [warning for master in masters.all() for warning in master.warnings]
+    warnings += of_low_light.warnings if of_low_light is not None else ()
     if lights is not None:
-        warnings += check(masters, lights, scale_dark=scale_dark)
+        warnings += check(masters, lights, scale_dark=scale_dark) + check_low_light(masters, lights)
     return replace(masters, warnings=tuple(dict.fromkeys(warnings)))
 
 

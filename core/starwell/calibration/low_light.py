@@ -75,7 +75,7 @@ class LowLight:
         sky = np.broadcast_to(np.maximum(np.asarray(sky_e, np.float32), 0), q.shape)
         there = q > 0
         lost = self.deficit_e.copy()
-        level = self._level_map()[there]
+        level = self.level_map(self.facts)[there]
         lost[there] *= np.expm1(-sky[there] / q[there]) / np.expm1(-level / q[there])
         return lost
 
@@ -88,17 +88,13 @@ class LowLight:
         q = self.deficit_e if self.threshold_e is None else self.threshold_e
         return self.cold & (np.asarray(sky_e, np.float32) < q / 2)
 
-    def _level_map(self) -> Float32:
-        levels = np.empty(self.deficit_e.shape, np.float32)
-        planes = planes_of(self.facts, self.deficit_e.shape)
+    def level_map(self, facts: Facts) -> Float32:
+        """The lowest level at every pixel of frames of these facts, e-: one figure for each colour."""
+        levels = np.empty(facts.size, np.float32)
+        planes = Planes.of(facts)
         for plane in planes.planes:
-            planes.view(levels, plane)[...] = self.level_e[plane.channel]
+            planes.view(levels, plane)[...] = self.level_e[min(plane.channel, len(self.level_e) - 1)]
         return levels
-
-
-def planes_of(facts: Facts, shape: tuple[int, ...]) -> Planes:
-    """The colour planes of a map of this shape; one where the facts tell of another."""
-    return Planes.of(facts if facts.shape == shape else Facts(shape))
 
 
 def estimate(
@@ -119,7 +115,7 @@ def estimate(
     lows = sorted(lows, key=lambda low: low.level_e)
     _check(bright, lows, dark_frames)
     facts = facts or Facts(bright.shape)
-    planes = planes_of(facts, bright.shape)
+    planes = Planes.of(facts)
     share = [low.level_e / _median(low.mean_e, bright) for low in lows]
     deficit = np.zeros(bright.shape, np.float32)
     threshold = np.zeros(bright.shape, np.float32) if len(lows) > 1 else None

@@ -17,6 +17,7 @@ from starwell.frame import Exposure, Facts, Float32, Kind, Pixels, Planes
 
 if TYPE_CHECKING:
     from starwell.calibration.defects import Defects
+    from starwell.calibration.low_light import LowLight
 
 NAMES: Mapping[Kind, str] = MappingProxyType(
     {kind: "dark flat" if kind is Kind.DARK_FLAT else kind.value.lower() for kind in Kind}
@@ -80,6 +81,7 @@ class Masters:
     dark_flat: Master | None = None
     defects: Defects | None = None
     warnings: tuple[str, ...] = ()
+    low_light: LowLight | None = None
 
     def all(self) -> tuple[Master, ...]:
         """The masters there are."""
@@ -98,12 +100,16 @@ class Masters:
             dark=emptied(self.dark),
             flat=emptied(self.flat),
             dark_flat=emptied(self.dark_flat),
+            low_light=self.low_light and replace(self.low_light, deficit_e=nothing, threshold_e=None),
         )
 
     @property
     def hashes(self) -> dict[str, tuple[str, str]]:
         """File name and sha256 of the pixels, by kind: what a stack's header says of its masters."""
-        return {NAMES[m.kind]: (m.name, m.sha256) for m in self.all()}
+        named = {NAMES[m.kind]: (m.name, m.sha256) for m in self.all()}
+        if self.low_light is not None:
+            named["low light"] = (self.low_light.name, self.low_light.sha256)
+        return named
 
     def learnt(self, figure: str) -> float | None:
         """A figure that one of the masters knows, the flat asked first: it knows the gain."""

@@ -92,12 +92,26 @@ def write_maps(
     *,
     overwrite: bool = False,
     comments: Mapping[str, str] | None = None,
+    unit: str | None = None,
 ) -> None:
-    """Several pictures, each an image extension of its EXTNAME, after a primary HDU with the keywords."""
+    """Several pictures, each an image extension of its EXTNAME, after a primary HDU with the keywords.
+
+    unit: what all their values are in (BUNIT); None says nothing.
+    """
     with replacing(Path(path), overwrite=overwrite) as stream:
         stream.write(header_bytes({"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, **keywords}, comments or {}))
         for name, pixels in maps.items():
-            _put(stream, pixels, {"EXTNAME": name}, {}, extension=True)
+            _put(stream, pixels, {"EXTNAME": name, "BUNIT": unit}, {}, extension=True)
+
+
+def read_map(path: Path | str, name: str) -> Pixels:
+    """The picture of this EXTNAME; StorageError where there is none, FileDamaged as read."""
+    path = Path(path)
+    with _opened(path, whole=True) as stream:
+        for hdu in hdus.walk(stream, str(path)):
+            if hdu.shape is not None and hdu.header.values.get("EXTNAME") == name:
+                return hdus.pixels(stream, hdu, str(path))[0]
+    raise StorageError(f"{path} holds no map called {name}: it was cut, or another program rewrote it.")
 
 
 def _put(

@@ -1,0 +1,117 @@
+"""Low-light maps in files: FITS with deficits, thresholds where there are any, and where all comes from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from starwell import __version__
+from starwell.calibration.low_light import LowLight
+from starwell.calibration.low_light_levels import Ratios
+from starwell.calibration.low_light_mixture import Mixture
+from starwell.calibration.master import pixels_sha256
+from starwell.errors import FileDamaged, MasterMismatch
+from starwell.files import fits
+from starwell.files.keywords import keywords_of
+from starwell.frame import Facts, Float32
+
+KIND = "LOWLIGHT"
+"""The value of SWMASTER in a low-light map."""
+_COMMENTS = {
+    "SWMASTER": "a low-light map: add it to calibrated subs, in e-",
+    "LEVELS": "how many levels of dim flats",
+    "NOISEE": "[e-] error of a pixel's deficit before it was shrunk",
+    "COLDPIX": "pixels that lose charge",
+    "EGAIN": "[e-/ADU] of the dim flats' files",
+    "EGAINSRC": "where EGAIN is from: measured or header",
+    "RDNOISE": "[e-] noise of one dark, by pairs",
+    "NDARK": "frames of the dark",
+    "DARKNAME": "the dark taken off the dim flats",
+    "DARKSHA": "sha256 of its pixels",
+    "FLATNAME": "the bright flat",
+    "FLATSHA": "sha256 of its pixels",
+    "SRCSHA": "sha256 of the dim flats' names and pixels",
+    "PIXSHA": "sha256 of the deficits (float32, big-endian)",
+    "ADUSHIFT": "low bits that carry nothing",
+}
+
+
+def write(low: LowLight, path: Path, *, overwrite: bool = False) -> LowLight:
+    """Write a map; returns it with its file and sha256. StorageError or DiskFull as files.fits."""
+    named = replace(low, file=path, sha256=pixels_sha256(low.deficit_e))
+    maps: dict[str, Any] = {"DEFICIT": low.deficit_e}
+    if low.threshold_e is not None:
+        maps["THRESHOLD"] = low.threshold_e
+    fits.write_maps(path, maps, keywords_for(named), overwrite=overwrite, comments=_COMMENTS, unit="electron")
+    return named
+
+
+def keywords_for(low: LowLight) -> dict[str, Any]:
+    """Everything that is written about a map."""
+    keywords = keywords_of(low.facts)
+    keywords |= {"IMAGETYP": "Low-Light Map", "SWMASTER": KIND, "BUNIT": "electron"}
+    keywords |= {"SWCREATE": f"starwell {__version__}", "ADUSHIFT": low.facts.adu_shift}
+    keywords |= {"EGAIN": low.egain, "LEVELS": len(low.levels_e), "NOISEE": low.noise_e}
+    for n, (level, frames, ratios) in enumerate(zip(low.levels_e, low.frames, low.ratios, strict=True), 1):
+        keywords |= {f"LEVELE{n}": level, f"NFLAT{n}": frames}
+        keywords |= {f"LARGE{n}": ratios.large, f"ROWS{n}": ratios.rows, f"COLS{n}": ratios.columns}
+    for n, (level, mix) in enumerate(zip(low.level_e, low.found, strict=True), 1):
+        keywords |= {f"ATLEVEL{n}": level, f"COLDPRT{n}": mix.share, f"WIDTH{n}": mix.width}
+        keywords |= {f"TOPE{n}": mix.top_e}
+    return keywords | dict(low.keywords) | {"COLDPIX": int(np.count_nonzero(low.cold)), "PIXSHA": low.sha256}
+
+
+def is_low_light(facts: Facts) -> bool:
+    """Whether a file says of itself that it is a low-light map."""
+    return facts.header.get("SWMASTER") == KIND
+
+
+def read(path: Path) -> LowLight:
+    """A map as `write` left it. MasterMismatch for another file, FileDamaged where figures are missing."""
+    frame = fits.read(path)
+    header = frame.facts.header
+    if not is_low_light(frame.facts):
+        raise MasterMismatch(
+            f"{path.name} is no low-light map: make one of dim flats with `starwell master low-light`."
+        )
+    warnings = []
+    deficit = np.asarray(frame.pixels, np.float32)
+    sha256 = pixels_sha256(deficit)
+    if str(header.get("PIXSHA", sha256)) != sha256:
+        warnings.append(f"{path.name} was changed by another program since starwell wrote it.")
+    threshold: Float32 | None = None
+    try:
+        levels = int(header["LEVELS"])
+        channels = sum(f"ATLEVEL{n}" in header for n in (1, 2, 3))
+        if levels > 1:
+            threshold = np.asarray(fits.read_map(path, "THRESHOLD"), np.float32)
+        return LowLight(
+            deficit,
+            threshold,
+            tuple(float(header[f"ATLEVEL{n + 1}"]) for n in range(channels)),
+            tuple(float(header[f"LEVELE{n + 1}"]) for n in range(levels)),
+            tuple(int(header[f"NFLAT{n + 1}"]) for n in range(levels)),
+            float(header["NOISEE"]),
+            tuple(
+                Mixture(*(float(header[f"{key}{n + 1}"]) for key in ("COLDPRT", "WIDTH", "TOPE")))
+                for n in range(channels)
+            ),
+            tuple(
+                Ratios(*(float(header[f"{key}{n + 1}"]) for key in ("LARGE", "ROWS", "COLS")))
+                for n in range(levels)
+            ),
+            replace(frame.facts, adu_shift=int(header["ADUSHIFT"])),
+            float(header["EGAIN"]),
+            MappingProxyType({key: header[key] for key in _COMMENTS if key in header}),
+            tuple(warnings),
+            path,
+            sha256,
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise FileDamaged(
+            f"{path} is a low-light map whose {fault} is missing or no number: make it anew."
+        ) from None
