@@ -8,13 +8,15 @@ b px shows noise that interpolation or dithering has correlated (methods, sectio
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starwell.frame import Float32, Float64
-from starwell.stack.kernels import clipped_rms
+from starwell.frame import Float32, Float64, Mask
+
+Number = TypeVar("Number", bound=np.generic)
 
 BLOCKS = (1, 2, 4, 8, 16)
 """Block sizes in px at which the noise is read."""
@@ -22,6 +24,7 @@ BLOCKS = (1, 2, 4, 8, 16)
 _EVERY = 4
 """One tile in four along each axis, on large sensors fewer: so many pixels tell the noise to 1 %."""
 
+_CLIP, _ROUNDS = 4.0, 8
 _MOST_PX = 450_000
 _MOST_VALUES = 30_000
 """Their rms is good to 0.4 %."""
@@ -69,11 +72,10 @@ class Halves:
         np.add.at(self.total[channel], (y[on], x[on]), q[on])
         np.add.at(self.weight[channel], (y[on], x[on]), weight[on])
 
-    def gather(self, whole: NDArray[np.generic]) -> NDArray[np.generic]:
-        """The tiles of a full H×W array, side by side."""
-        rows = [whole[y : y + self.tile] for y in self._starts[0]]
-        tiles = [np.concatenate([r[:, x : x + self.tile] for x in self._starts[1]], axis=1) for r in rows]
-        return np.concatenate(tiles)
+    def gather(self, whole: NDArray[Number], row: int) -> NDArray[Number]:
+        """A row of tiles of a full H×W array, side by side."""
+        rows = whole[self._starts[0][row] :][: self.tile]
+        return np.concatenate([rows[:, x : x + self.tile] for x in self._starts[1]], axis=1)
 
     def noise(self, channel: int, total: Float64, weight: NDArray[np.int32]) -> dict[int, float]:
         """b·rms of the b×b block means of the stack's temporal noise, ADU, per block size.
@@ -83,25 +85,62 @@ class Halves:
         """
         if not all(self._starts):
             return {}
-        wa, sa = self.weight[channel].astype(np.float64), self.total[channel]
-        wb = self.gather(weight).astype(np.float64) - wa
-        sb = self.gather(total).astype(np.float64) - sa
-        both = (wa > 0) & (wb > 0)
-        if not both.any():
-            return {}
-        a, b = (np.divide(s, w, out=np.zeros_like(s), where=both) for s, w in ((sa, wa), (sb, wb)))
-        noise = (a - b) * np.sqrt(np.maximum(wa * wb, 0)) / np.maximum(wa + wb, 1)
-        return {block: _block_rms(noise, both, block) for block in BLOCKS}
+        noise = np.empty(self.total.shape[1:], np.float32)
+        lonely = np.zeros(noise.shape, np.float32)
+        for row in range(len(self._starts[0])):
+            part = np.s_[row * self.tile : (row + 1) * self.tile]
+            whole = self.gather(total, row), self.gather(weight, row)
+            odd = self.total[channel, part], self.weight[channel, part]
+            noise[part], lonely[part] = _difference(*odd, *whole)
+        return {} if lonely.all() else _rms_by_block(noise, lonely if lonely.any() else None)
 
 
-def _block_rms(noise: Float64, both: NDArray[np.bool_], block: int) -> float:
-    """Tiles are multiples of every block size, so no block straddles two of them."""
-    if block == 1:
-        values = noise[both]
-    else:
-        size = (noise.shape[1] // block, noise.shape[0] // block)
-        blocks = cv2.resize(noise, size, interpolation=cv2.INTER_AREA)
-        lonely = cv2.resize((~both).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        values = blocks[lonely == 0]
-    values = values[:: max(1, values.size // _MOST_VALUES)]
-    return block * clipped_rms((values - np.median(values)).astype(np.float32)) if values.size else math.nan
+def _difference(
+    odd: Float64, odd_weight: NDArray[np.int32], whole: Float64, weight: NDArray[np.int32]
+) -> tuple[Float32, Mask]:
+    """(A - B)·sqrt(Wa·Wb)/(Wa + Wb) of sums, and where one of the halves is missing."""
+    even_weight = weight - odd_weight
+    lonely = (odd_weight <= 0) | (even_weight <= 0)
+    if lonely.any():
+        odd_weight, even_weight, weight = (np.where(lonely, 1, w) for w in (odd_weight, even_weight, weight))
+    # A - B = (A - whole)·(Wa + Wb)/Wb
+    apart = (odd / odd_weight - whole / weight).astype(np.float32)
+    apart *= np.sqrt(np.divide(odd_weight, even_weight, dtype=np.float32))
+    return apart, lonely
+
+
+def _rms_by_block(noise: Float32, lonely: Float32 | None) -> dict[int, float]:
+    """Of the block means; blocks with a px that is lonely do not count.
+
+    Tiles are multiples of every block size, so no block straddles two of them.
+    """
+    found: dict[int, float] = {}
+    for block in BLOCKS:
+        if block > 1:
+            noise = _halved(noise)
+            lonely = None if lonely is None else _halved(lonely)
+        values = noise.reshape(-1) if lonely is None else noise[lonely == 0]
+        values = values[:: max(1, values.size // _MOST_VALUES)]
+        found[block] = block * _clipped_rms(values) if values.size else math.nan
+    return found
+
+
+def _clipped_rms(values: Float32) -> float:
+    """Rms about the median of what lies within 4 of it."""
+    values = np.sort(values)
+    n = len(values)
+    values -= values[n // 2]
+    sigma = float(values[int(0.8413 * n)] - values[int(0.1587 * n)]) / 2
+    for _ in range(_ROUNDS):
+        first, end = np.searchsorted(values, np.array([-_CLIP, _CLIP], np.float32) * np.float32(sigma))
+        kept = values[first:end] if end > first else values
+        before, sigma = sigma, math.sqrt(float(np.mean(np.square(kept, dtype=np.float64))))
+        if abs(sigma - before) <= 1e-4 * before:
+            break
+    return sigma
+
+
+def _halved(values: Float32) -> Float32:
+    """Means of 2×2."""
+    size = (values.shape[1] // 2, values.shape[0] // 2)
+    return cv2.resize(values, size, interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
