@@ -14,19 +14,22 @@ from starwell.calibration.library import open_master
 from starwell.calibration.master import NAMES, Master
 from starwell.calibration.masters import build
 from starwell.calibration.stored import check_target, export16, write
+from starwell.cli import master_low_light as low_light
 from starwell.errors import PlanError
 from starwell.files.atomic import replacing
 from starwell.frame import Kind
 
 NAME = "master"
-HELP = "combine darks, biases or flats into a master"
+HELP = "combine darks, biases or flats into a master, or dim flats into a low-light map"
 
 _KINDS = {"bias": Kind.BIAS, "dark": Kind.DARK, "flat": Kind.FLAT, "dark-flat": Kind.DARK_FLAT}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `starwell master`."""
-    parser.add_argument("kind", choices=_KINDS, help="what the frames are")
+    parser.add_argument(
+        "kind", choices=(*_KINDS, low_light.NAME), help="what the frames are; low-light: dim flats"
+    )
     parser.add_argument(
         "frames", nargs="+", type=Path, metavar="FILES|DIR", help="raw frames, or folders of them"
     )
@@ -35,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bias", metavar="P|LEVEL", help="bias of the flats or darks: master, folder, or a level in ADU"
     )
     parser.add_argument("--dark", metavar="P", help="darks of the flats' exposure: master or folder")
+    parser.add_argument("--flat", metavar="P", help="bright flats of a low-light map: master or folder")
     parser.add_argument("--dark-flat", metavar="P", help="dark flats: master or folder")
     parser.add_argument("--uncalibrated", action="store_true", help="combine flats with their bias in them")
     parser.add_argument(
@@ -58,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, write and describe the master; 0, or a StarwellError that says what does not fit."""
+    if args.kind == low_light.NAME:
+        return low_light.run(args)
     kind = _KINDS[args.kind]
     _check_call(args, kind)
     bias = None if args.bias is None else open_master(args.bias, Kind.BIAS)
@@ -93,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_call(args: argparse.Namespace, kind: Kind) -> None:
     """PlanError for options that do not go together; StorageError for a target that cannot be written."""
+    if args.flat is not None:
+        raise PlanError("--flat is the bright flat of a low-light map: say `starwell master low-light`.")
     flats_only = [
         option
         for option, given in (

@@ -73,6 +73,7 @@ def add_masters(parser: argparse.ArgumentParser) -> None:
     masters("--dark", metavar="P", help="dark: master or folder")
     masters("--flat", metavar="P", help="flat: master or folder")
     masters("--dark-flat", metavar="P", help="darks of the flats: master or folder")
+    masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light)")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -145,7 +146,7 @@ def overridden(plan: Plan, given: argparse.Namespace) -> Plan:
 
 def masters_of(given: argparse.Namespace, others: MasterPaths) -> MasterPaths:
     """The masters named in the call, where they are now; PlanError for one that is not there."""
-    named = {name: _there(getattr(given, name)) for name in ("bias", "dark", "flat", "dark_flat")}
+    named = {name: _there(getattr(given, name)) for name in MasterPaths.__struct_fields__}
     return _changed(others, **named)
 
 

@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     masters("--dark", metavar="P", help="dark: master or folder")
     masters("--flat", metavar="P", help="flat: master or folder")
     masters("--dark-flat", metavar="P", help="darks of the flats: master or folder")
+    masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light)")
     how = parser.add_argument_group("stacking").add_argument
     how("--reference", default="auto", metavar="auto|FILE", help="the sub the others of its set are laid on")
     how("--kernel", type=Kernel, choices=tuple(Kernel), default=Kernel.LANCZOS, help="default lanczos")
@@ -115,7 +116,9 @@ def _stack_set(
     method = Method(arguments.kernel, arguments.reject == "noise-model", arguments.threads)
     colour = Colour.SUPER if arguments.super_pixel else Colour.FULL
     mine = reference if reference and lights.number_of(reference) is not None else None
-    masters = MasterPaths(arguments.bias, arguments.dark, arguments.flat, arguments.dark_flat)
+    masters = MasterPaths(
+        arguments.bias, arguments.dark, arguments.flat, arguments.dark_flat, arguments.low_light
+    )
     job = SetRun(lights, masters, method, colour=colour, reference=mine)
     noise = _show(job, lights, console)
     for warning in job.warnings:

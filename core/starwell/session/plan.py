@@ -155,12 +155,13 @@ class Guiding(Part, frozen=True, kw_only=True):
 
 
 class MasterPaths(Part, frozen=True, kw_only=True):
-    """Masters or folders, `auto` for the library; a bias may also be a level in ADU."""
+    """Masters or folders, `auto` for the library; a bias may also be a level in ADU, low_light is a map."""
 
     bias: str | None = None
     dark: str | None = None
     flat: str | None = None
     dark_flat: str | None = None
+    low_light: str | None = None
 
 
 class Flats(Part, frozen=True, kw_only=True):

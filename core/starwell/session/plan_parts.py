@@ -178,9 +178,7 @@ def masters(table: Table | None, folder: Path | None) -> MasterPaths:
         return str(found)
 
     expected = "a master, a folder of frames or auto"
-    made = MasterPaths(
-        **{k: table.take(k, expected, path, None) for k in ("bias", "dark", "flat", "dark_flat")}
-    )
+    made = MasterPaths(**{k: table.take(k, expected, path, None) for k in MasterPaths.__struct_fields__})
     table.finish()
     return made
 

@@ -28,12 +28,16 @@ from starwell.session.sets import LightSet, Unreadable
 
 @dataclass(frozen=True, slots=True)
 class MasterPaths:
-    """Masters as the user names them: a master, a folder of frames, or for the bias a level in ADU."""
+    """Masters as the user names them: a master, a folder of frames, or for the bias a level in ADU.
+
+    low_light: a low-light map.
+    """
 
     bias: str | None = None
     dark: str | None = None
     flat: str | None = None
     dark_flat: str | None = None
+    low_light: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class SetRun:
             dark=masters.dark,
             flat=masters.flat,
             dark_flat=masters.dark_flat,
+            low_light=masters.low_light,
             lights=lights.facts,
         )
         sensor = find(lights.facts)

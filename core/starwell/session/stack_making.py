@@ -7,17 +7,17 @@ from collections.abc import Callable
 import numpy as np
 
 from starwell.calibration.calibrate import Calibrator, cut
-from starwell.calibration.library import load_masters
 from starwell.calibration.master import Masters
-from starwell.errors import MasterMissing, StarwellError
+from starwell.errors import StarwellError
 from starwell.frame import Colour, Facts, Float32, Planes
 from starwell.sensor.store import find
 from starwell.session.advice_audit import Audit, audit
+from starwell.session.automatic import masters_for
 from starwell.session.build import Method
 from starwell.session.events import Event, QualityAdvice
 from starwell.session.intake import Intake, Reread, Unfit
 from starwell.session.pipeline import Pipeline
-from starwell.session.plan import MasterPaths, Plan
+from starwell.session.plan import Plan
 from starwell.stack.kernels import Kernel
 
 
@@ -40,14 +40,14 @@ class StackMaking:
 
     def __call__(self, facts: Facts) -> Pipeline:
         """The pipeline of a combination that this sub is the first of; MasterError where none fits."""
-        masters = _loaded(self._masters, facts)
+        masters, chosen = masters_for(self._masters, facts, self._reread)
         calibrator = Calibrator(masters, facts)
         sensor = find(facts)
         intake = Intake(calibrator, masters, colour=Colour(self._options.colour), sensor=sensor)
-        for warning in intake.warnings:
-            if warning not in self._said:
-                self._said.add(warning)
-                self._publish(QualityAdvice(subject="masters", advice=warning))
+        for told in (chosen, *intake.warnings):
+            if told and told not in self._said:
+                self._said.add(told)
+                self._publish(QualityAdvice(subject="masters", advice=told))
         self._look_over(facts, masters)
         method = Method(Kernel(self._options.kernel), self._options.reject == "noise-model")
         return Pipeline(intake, self._reread, method)
@@ -76,13 +76,3 @@ class StackMaking:
         seen: Float32 = np.ascontiguousarray(planes.view(calibrated.pixels, plane))
         audited = audit(seen, dark, flat, planes.view(repaired, plane))
         self._audited(audited, facts.number)
-
-
-def _loaded(paths: MasterPaths, facts: Facts) -> Masters:
-    named = {"bias": paths.bias, "dark": paths.dark, "flat": paths.flat, "dark flat": paths.dark_flat}
-    for name, path in named.items():
-        if path == "auto":
-            raise MasterMissing(f"There is no library yet to take a {name} from: name its file or folder.")
-    return load_masters(
-        bias=paths.bias, dark=paths.dark, flat=paths.flat, dark_flat=paths.dark_flat, lights=facts
-    )
