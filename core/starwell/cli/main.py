@@ -21,7 +21,7 @@ COMMANDS = {
     "plan": "what a plan takes, and every mistake in it, before anything is begun",
     "engine": "wait for plans in the background, as a service",
     "stack": "stack subs that are on disk, exactly, and write FITS, TIFF or PNG",
-    "master": "build a master bias, dark, flat or dark flat",
+    "master": "build a master bias, dark, flat or dark flat, or a low-light map",
     "library": "the masters that are kept, what lights still need, and whether they fit",
     "sensor": "measure a camera: e-/ADU, read noise, full well, dark current, from flats, biases and darks",
     "advise": "how long subs should be, what limits them, and how many darks and flats they take",
