@@ -63,7 +63,7 @@ def _check_call(args: argparse.Namespace) -> None:
     if args.dark is None or args.flat is None:
         raise PlanError(
             "A low-light map takes three things: dim flats at the lights' exposure, gain and offset (one "
-            "folder for each level of the panel), --dark with darks of that setting, --flat with a bright one."
+            "folder for each level of the panel), --dark with darks of that setting, a bright --flat."
         )
     if args.uncalibrated or args.export16 is not None:
         raise PlanError("--uncalibrated and --export16 do not go with a low-light map.")
