@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from starwell.calibration.low_light_file import read as read_low_light
+from starwell.calibration.low_light_file import read_low_light
 from starwell.calibration.low_light_matching import check_low_light
 from starwell.calibration.master import NAMES, Master, Masters, constant_bias
 from starwell.calibration.masters import build

@@ -40,7 +40,7 @@ _COMMENTS = {
 }
 
 
-def write(low: LowLight, path: Path, *, overwrite: bool = False) -> LowLight:
+def write_low_light(low: LowLight, path: Path, *, overwrite: bool = False) -> LowLight:
     """Write a map; returns it with its file and sha256. StorageError or DiskFull as files.fits."""
     named = replace(low, file=path, sha256=pixels_sha256(low.deficit_e))
     maps: dict[str, Any] = {"DEFICIT": low.deficit_e}
@@ -70,8 +70,8 @@ def is_low_light(facts: Facts) -> bool:
     return facts.header.get("SWMASTER") == KIND
 
 
-def read(path: Path) -> LowLight:
-    """A map as `write` left it. MasterMismatch for another file, FileDamaged where figures are missing."""
+def read_low_light(path: Path) -> LowLight:
+    """A map as `write_low_light` left it. MasterMismatch for another file, FileDamaged where figures are missing."""
     frame = fits.read(path)
     header = frame.facts.header
     if not is_low_light(frame.facts):

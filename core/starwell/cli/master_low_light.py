@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from starwell.calibration import low_light_file
 from starwell.calibration.library import open_master
 from starwell.calibration.low_light import LowLight
 from starwell.calibration.low_light_build import build
+from starwell.calibration.low_light_file import write_low_light
 from starwell.calibration.stored import check_target
 from starwell.errors import PlanError
 from starwell.files.atomic import replacing
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         for master, source in ((dark, args.dark), (flat, args.flat))
     )
     found = build(levels_of(args.frames), flat=flat, dark=dark, any_type=args.any_type)
-    found = low_light_file.write(found, args.output, overwrite=args.overwrite)
+    found = write_low_light(found, args.output, overwrite=args.overwrite)
     to_stdout = args.json == Path("-")
     if not to_stdout:
         print("\n".join([*described(found), f"Wrote {args.output}"]))
