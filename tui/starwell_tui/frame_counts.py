@@ -48,7 +48,7 @@ def darks(noise: StackMeasured | None, lights: int, positions: int = 1) -> Need:
     return Need(
         count,
         f"{count} darks add {percent:.1f} % to the noise of {lights} {_spread(positions)} "
-        f"(read {noise.read_noise_e:.1f} e-, sky {noise.sky_e:.0f} e-); {MOST:.0%} needs {needed}.",
+        f"(read {noise.read_noise_e:.1f} e-, sky {noise.sky_e:.0f} e-); {100 * MOST:.0f} % needs {needed}.",
     )
 
 
@@ -58,7 +58,7 @@ def same_condition_flats(lights: int, positions: int = 1) -> Need:
     percent = 100 * added(lights, AUTHORS, 1.0, positions)
     return Need(
         AUTHORS,
-        f"{AUTHORS} is the author's figure; yours needs {needed:,} for {MOST:.0%} more noise in "
+        f"{AUTHORS} is the author's figure; yours needs {needed:,} for {100 * MOST:.0f} % more noise in "
         f"{lights} {_spread(positions)}: {AUTHORS} as a divisor make that {percent:.0f} %.",
     )
 

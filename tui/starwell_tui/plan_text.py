@@ -15,8 +15,9 @@ from starwell_tui.toml_text import toml_text
 Typed = Mapping[str, str]
 """Text by field, as in a form; empty is not said."""
 
+ON = "on"
 MASTERS = ("dark", "flat", "bias", "dark_flat")
-AFTER = {"after_flats": "flats", "after_darks": "darks", "warm_up": "warm-up"}
+AFTER = {"after_flats": "flats", "after_darks": "darks"}
 _FIELDS = {
     "exposure": "exposure",
     "gain": "gain",
@@ -32,7 +33,7 @@ _FIELDS = {
     "pattern": "filters",
     "filter": "filters",
     "amount_px": "dither",
-    "after": "warm_up",
+    "after": "after_darks",
     **{name: name for name in MASTERS},
 }
 
@@ -47,7 +48,7 @@ def sequence(typed: Typed) -> str:
         "camera": said(typed, "camera"),
         "folder": said(typed, "folder"),
         "ends": words(typed, "ends") or None,
-        "after": [word for field, word in AFTER.items() if typed.get(field) == "on"] or None,
+        "after": [word for field, word in AFTER.items() if typed.get(field) == ON] or None,
         **_readout(typed),
         "cooling": _cooling(typed),
         "dither": None if dither in (None, "off") else {"amount_px": dither},
@@ -55,7 +56,7 @@ def sequence(typed: Typed) -> str:
         "target": [
             {
                 "name": said(typed, "target"),
-                "pattern": filters if typed.get("turns") == "on" and len(filters) > 1 else None,
+                "pattern": filters if typed.get("turns") == ON and len(filters) > 1 else None,
                 "series": series,
             }
         ],
@@ -129,7 +130,7 @@ def _readout(typed: Typed) -> dict[str, Any]:
 
 def _cooling(typed: Typed) -> dict[str, Any] | None:
     celsius = number(typed, "celsius")
-    return None if celsius in (None, "off") else {"celsius": celsius, "warm_up": typed.get("warm_up") == "on"}
+    return None if celsius in (None, "off") else {"celsius": celsius, "warm_up": typed.get("warm_up") == ON}
 
 
 def masters(typed: Typed) -> dict[str, str]:

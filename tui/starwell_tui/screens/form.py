@@ -43,7 +43,8 @@ class Field:
     @property
     def shown(self) -> str:
         """The value as people read it."""
-        return f"{self.text} {self.unit}".rstrip() if self.text else self.empty
+        unit = self.unit if self.text[-1:].isdigit() else ""
+        return f"{self.text} {unit}".rstrip() if self.text else self.empty
 
 
 def switch(name: str, label: str, hint: str, *, on: bool = False) -> Field:

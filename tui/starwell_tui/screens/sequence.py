@@ -22,6 +22,9 @@ from starwell_tui.screens.sheet import Keys, Sheet, Text
 NAME = "sequence"
 CHECKED_AFTER_S = 0.4
 PATHS = ("auto", "none")
+CAMERA = Field(
+    "camera", "Camera", "simulated", hint="Left and right show what is connected; zwo: the first one."
+)
 READOUT = (
     Field("exposure", "Exposure", "60", numeric=True, unit="s", hint="How long each sub is exposed."),
     Field("gain", "Gain", numeric=True, empty="as last time", hint="The camera's own setting."),
@@ -48,7 +51,7 @@ def master(name: str, label: str, text: str = "none") -> Field:
 
 
 FIELDS = (
-    Field("camera", "Camera", "simulated", hint="Left and right show what is connected; zwo: the first one."),
+    CAMERA,
     Field(
         "target", "Target", hint="What the telescope points at: the folder, the stack and the headers say it."
     ),
