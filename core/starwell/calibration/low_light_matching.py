@@ -10,8 +10,6 @@ from starwell.calibration.matching import REFUSED_CELSIUS, WARM_CELSIUS, same_ex
 from starwell.errors import MasterMismatch, MasterMissing
 from starwell.frame import Facts, Kind
 
-_WORDS = ("gain", "offset", "exposure", "bin")
-
 
 def check_low_light(masters: Masters, lights: Facts) -> list[str]:
     """Warnings about a map that fits these lights but not quite; MasterMismatch for one that does not.
@@ -80,24 +78,26 @@ def electrons_per_adu(low: LowLight, lights: Facts) -> float:
 def _differences(mine: Facts, theirs: Facts) -> tuple[list[str], list[str]]:
     """What differs, and what one of them does not note."""
     different, unknown = [], []
-    pairs: dict[str, tuple[float | str | None, float | str | None]] = {
-        word: (getattr(mine.exposure, word), getattr(theirs.exposure, word))
-        for word in ("gain", "offset", "bin")
-    }
-    pairs["camera"] = tuple(
-        facts.camera.strip().casefold() if facts.camera else None for facts in (mine, theirs)
-    )
-    for word, (a, b) in pairs.items():
-        if a is None or b is None:
+    a, b = mine.exposure, theirs.exposure
+    pairs: list[tuple[str, float | str | None, float | str | None]] = [
+        ("gain", a.gain, b.gain),
+        ("offset", a.offset, b.offset),
+        ("bin", a.bin, b.bin),
+        ("exposure", a.seconds, b.seconds),
+        ("camera", _named(mine), _named(theirs)),
+    ]
+    for word, one, other in pairs:
+        if one is None or other is None:
             unknown.append(word)
-        elif a != b:
+        elif isinstance(one, float) and isinstance(other, float) and word == "exposure":
+            different += [] if same_exposure(one, other) else [word]
+        elif one != other:
             different.append(word)
-    a, b = mine.exposure.seconds, theirs.exposure.seconds
-    if a is None or b is None:
-        unknown.append("exposure")
-    elif not same_exposure(a, b):
-        different.append("exposure")
     return different, unknown
+
+
+def _named(facts: Facts) -> str | None:
+    return facts.camera.strip().casefold() if facts.camera else None
 
 
 def _temperature(low: LowLight, lights: Facts) -> list[str]:

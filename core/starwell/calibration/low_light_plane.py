@@ -49,31 +49,32 @@ class DimPlane:
         self, bright: Float32, lows: Sequence[LowSet], step: int, read_variance_e: float, dark_frames: int
     ) -> None:
         self._blind: Mask = ~(bright >= DEAD_FLAT)
-        a = np.where(self._blind, np.float32(1), bright)
+        a: Float32 = np.where(self._blind, np.float32(1), bright)
         read = np.float32(read_variance_e)
         self._levels: list[float] = []
         self._ratios: list[Ratios] = []
         self._deficits: list[Float32] = []
         self._variances: list[Float32] = []
         for low in lows:
-            even, level, ratios = levelled(low.mean_e / a, step)
+            even, level, ratios = levelled(np.divide(low.mean_e, a, dtype=np.float32), step)
             deficit = np.subtract(np.float32(level), even, out=even)
             deficit[self._blind] = 0
             self._deficits.append(deficit)
             self._variances.append((a * np.float32(level) + read) / (np.float32(low.frames) * a * a))
             self._levels.append(level)
             self._ratios.append(ratios)
-        self._dark_variance: Float32 = read / np.float32(dark_frames) / (a * a)
+        self._dark_variance: Float32 = np.divide(read / np.float32(dark_frames), a * a, dtype=np.float32)
 
     def solve(self) -> Solved:
         """One deficit from all levels tells which pixels lose charge; those get a threshold from the levels.
 
         All levels share the error of the dark.
         """
-        inverse = [1 / variance for variance in self._variances]
-        total = sum(inverse[1:], inverse[0])
-        weighted = [d * w for d, w in zip(self._deficits, inverse, strict=True)]
-        deficit: Float32 = sum(weighted[1:], weighted[0]) / total
+        total, deficit = np.zeros_like(self._dark_variance), np.zeros_like(self._dark_variance)
+        for of_level, variance in zip(self._deficits, self._variances, strict=True):
+            total += 1 / variance
+            deficit += of_level / variance
+        deficit /= total
         sigma: Float32 = np.sqrt(1 / total + self._dark_variance)
         mix = mixture(deficit, sigma, max(self._levels))
         lost, likely = mix.shrunk(deficit, sigma)
