@@ -122,3 +122,25 @@ def test_m27_stands_out_of_a_real_sub(real_data: Path, tmp_path: Path):
     blue, green, red = np.median(nebula, axis=(0, 1)) - np.median(sky, axis=(0, 1))
     assert min(blue, green) > 15
     assert min(blue, green) > red
+
+
+def test_a_part_is_what_the_whole_picture_shows_there_enlarged(mono: Path, tmp_path: Path):
+    whole, part = tmp_path / "whole.png", tmp_path / "part.png"
+    run(mono, "-o", whole)
+    run(mono, "-o", part, "--crop", "12,4,16,12", "--enlarge", "3")
+    seen = cv2.imread(str(part), cv2.IMREAD_GRAYSCALE)
+    there = cv2.imread(str(whole), cv2.IMREAD_GRAYSCALE)[4:16, 12:28]
+    assert seen.shape == (36, 48)
+    assert np.array_equal(seen[1::3, 1::3], there)
+    assert brightest(part) == pytest.approx((3 * 6 + 1, 3 * 8 + 1), abs=2)
+
+
+def test_a_part_outside_the_picture_or_without_pixels_is_refused(
+    mono: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(PlanError, match="does not lie within 80×60 px"):
+        run(mono, "--crop", "70,0,20,10")
+    for wrong in ("1,2,3", "0,0,0,5", "a,b,c,d"):
+        with pytest.raises(SystemExit):
+            run(mono, "--crop", wrong)
+    assert "such as 400,300,200,150" in capsys.readouterr().err

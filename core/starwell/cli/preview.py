@@ -13,7 +13,7 @@ import numpy as np
 from starwell.errors import PlanError
 from starwell.files import pictures
 from starwell.files.frames import open_frame
-from starwell.frame import Facts, Frame, Pixels
+from starwell.frame import Facts, Frame, Pixels, Roi
 from starwell.picture import colour, debayer
 from starwell.picture.preview import Picture, preview
 from starwell.picture.stretch import Stretch
@@ -29,6 +29,7 @@ _PX_PER_COLUMN = 4
 """Picture pixels a column is drawn from: enough for star peaks to be told from the sky's noise."""
 
 _WIDEST = 400
+_MOST_TIMES = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stretch", choices=[s.value for s in Stretch], default=Stretch.AUTO.value)
     parser.add_argument("--red", action="store_true", help="red only, for dark-adapted eyes")
     parser.add_argument(
+        "--crop", type=_rectangle, metavar="X,Y,W,H", help="only this part, in px of the picture as shown"
+    )
+    parser.add_argument(
+        "--enlarge", type=_times, default=1, metavar="N", help="each px of the PNG N times as wide (1)"
+    )
+    parser.add_argument(
         "-o", dest="output", type=Path, metavar="OUT.png", help="write a full-size PNG instead"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.png if it exists")
@@ -60,13 +67,15 @@ def run(args: argparse.Namespace) -> int:
         _check_output(args.output, args.overwrite)
     frame = open_frame(args.file)
     if args.output is not None:
+        whole = upright(frame.facts, _seen(frame, args.stretch, None))
         pictures.write_png(
-            args.output, upright(frame.facts, _seen(frame, args.stretch, None)), overwrite=args.overwrite
+            args.output, enlarged(cropped(whole, args.crop), args.enlarge), overwrite=args.overwrite
         )
         print(f"Wrote {args.output}")
         return 0
     columns, rows = _room(args.width)
-    picture = upright(frame.facts, _seen(frame, args.stretch, columns * _PX_PER_COLUMN))
+    width = None if args.crop else columns * _PX_PER_COLUMN
+    picture = cropped(upright(frame.facts, _seen(frame, args.stretch, width)), args.crop)
     columns, rows = fitted(picture.shape, columns, rows)
     depth = ColourDepth(args.colour) if args.colour else _depth()
     mode = Mode(args.mode) if args.mode else probe.mode(os.environ)
@@ -78,6 +87,21 @@ def run(args: argparse.Namespace) -> int:
 def upright(facts: Facts, picture: Picture) -> Picture:
     """The picture with its top row first; files that count rows from the bottom are turned over."""
     return picture if facts.top_down else np.ascontiguousarray(picture[::-1])
+
+
+def cropped(picture: Picture, part: Roi | None) -> Picture:
+    """This part of the picture, stretched as the whole is; PlanError where it does not lie within."""
+    if part is None:
+        return picture
+    rows, columns = picture.shape[:2]
+    if part.x + part.width > columns or part.y + part.height > rows:
+        raise PlanError(f"--crop {','.join(map(str, part))} does not lie within {columns}×{rows} px.")
+    return np.ascontiguousarray(picture[part.y : part.y + part.height, part.x : part.x + part.width])
+
+
+def enlarged(picture: Picture, times: int) -> Picture:
+    """Each pixel as a square of so many."""
+    return picture if times == 1 else picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _seen(frame: Frame, stretch: str, width: int | None) -> Picture:
@@ -98,6 +122,24 @@ def _linear(frame: Frame, *, full_size: bool) -> Pixels:
     if bayer is None or frame.pixels.ndim != 2:
         return frame.pixels
     return debayer.bilinear(frame.pixels, bayer) if full_size else debayer.super_pixel(frame.pixels, bayer)
+
+
+def _rectangle(text: str) -> Roi:
+    """X,Y,W,H in whole px."""
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(number.strip().isdigit() for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text} is not X,Y,W,H in whole px, such as 400,300,200,150")
+    part = Roi(*(int(number) for number in numbers))
+    if not part.width or not part.height:
+        raise argparse.ArgumentTypeError(f"{text} is empty: width and height are at least 1 px")
+    return part
+
+
+def _times(text: str) -> int:
+    """How often a pixel is repeated."""
+    if not text.isdigit() or not 1 <= int(text) <= _MOST_TIMES:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {_MOST_TIMES}")
+    return int(text)
 
 
 def _width(text: str) -> int:
