@@ -132,7 +132,7 @@ def test_a_part_is_what_the_whole_picture_shows_there_enlarged(mono: Path, tmp_p
     there = cv2.imread(str(whole), cv2.IMREAD_GRAYSCALE)[4:16, 12:28]
     assert seen.shape == (36, 48)
     assert np.array_equal(seen[1::3, 1::3], there)
-    assert seen[3 * 6 + 1, 3 * 8 + 1] == 255, "the star at 20, 10 of the whole"
+    assert seen[3 * 6 + 1, 3 * 8 + 1] > 250, "the star at 20, 10 of the whole"
 
 
 def test_a_part_outside_the_picture_or_without_pixels_is_refused(
