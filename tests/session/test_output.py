@@ -79,6 +79,13 @@ def test_pixels_no_sub_reached_are_zero_and_do_not_ask_for_a_pedestal(tmp_path: 
     assert (values[:, 8:] > 0).all()
 
 
+def test_a_repaired_pixel_that_no_sub_saw_better_keeps_its_value(tmp_path: Path) -> None:
+    weight, count = np.full((32, 32), 3.0, np.float32), np.full((32, 32), 3, np.uint16)
+    weight[4, 7], count[4, 7] = 0.003, 0
+    save(tmp_path / "s.fits", stacked(np.full((32, 32), 900.0), count, weight=weight))
+    assert np.ptp(astropy_fits.getdata(tmp_path / "s.fits")) == 0
+
+
 def test_a_stack_is_one_image_and_says_where_it_comes_from(tmp_path: Path) -> None:
     facts = Facts((24, 32), Exposure(seconds=30.0, filter="L"), source=Path("/nights/sub_7.fits"))
     save(tmp_path / "s.fits", stacked(np.full((24, 32), 100.0), facts=facts))

@@ -123,7 +123,7 @@ def _values(stack: Stacked, unit: Unit) -> tuple[Float32, dict[str, Any]]:
     pedestal = pedestal_adu(stack)
     values = (stack.mean + np.float32(pedestal)) * np.float32(1.0 / FULL_SCALE_ADU)
     # Uncovered pixels stay exactly zero: other programs take that for "nothing here".
-    values[np.broadcast_to(stack.count, values.shape) == 0] = 0.0
+    values[np.broadcast_to(stack.weight, values.shape) == 0] = 0.0
     return values.astype(np.float32), {
         "PEDESTAL": pedestal,
         "FULLSCAL": FULL_SCALE_ADU,

@@ -157,7 +157,7 @@ class SetRun:
         save(outputs.stack, stack, unit=outputs.unit, overwrite=outputs.overwrite)
         if outputs.preview is not None:
             saturation = stack.model.saturation_adu
-            picture = preview(stack.mean, coverage=stack.count, white_adu=saturation)
+            picture = preview(stack.mean, coverage=stack.weight, white_adu=saturation)
             upright = picture if stack.facts.top_down else picture[::-1]
             pictures.write_png(outputs.preview, upright, overwrite=outputs.overwrite)
         if outputs.report is not None:
