@@ -144,3 +144,16 @@ def test_a_part_outside_the_picture_or_without_pixels_is_refused(
         with pytest.raises(SystemExit):
             run(mono, "--crop", wrong)
     assert "such as 400,300,200,150" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "kept"), [("Flat", (), True), ("Light", (), False), ("Light", ("--gradient",), True)]
+)
+def test_unevenness_stays_in_masters_and_goes_from_lights(
+    tmp_path: Path, kind: str, words: tuple[str, ...], kept: bool
+):
+    ramp = np.linspace(1000, 2000, 96)[None, :] + np.random.default_rng(5).normal(0, 5, (64, 96))
+    fits.write(tmp_path / "ramp.fits", ramp.astype(np.uint16), {"IMAGETYP": kind, "ROWORDER": "TOP-DOWN"})
+    run(tmp_path / "ramp.fits", "-o", tmp_path / "ramp.png", *words)
+    shown = cv2.imread(str(tmp_path / "ramp.png"), cv2.IMREAD_GRAYSCALE).astype(float)
+    assert (shown[:, -16:].mean() > shown[:, :16].mean() + 60) is kept

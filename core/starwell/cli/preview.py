@@ -13,7 +13,7 @@ import numpy as np
 from starwell.errors import PlanError
 from starwell.files import pictures
 from starwell.files.frames import open_frame
-from starwell.frame import Facts, Frame, Pixels, Roi
+from starwell.frame import Facts, Frame, Kind, Pixels, Roi
 from starwell.picture import colour, debayer
 from starwell.picture.preview import Picture, preview
 from starwell.picture.stretch import Stretch
@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the terminal's colours (found out)",
     )
     parser.add_argument("--stretch", choices=[s.value for s in Stretch], default=Stretch.AUTO.value)
+    parser.add_argument(
+        "--gradient", action="store_true", help="leave the sky's gradient in (of masters it always stays)"
+    )
     parser.add_argument("--red", action="store_true", help="red only, for dark-adapted eyes")
     parser.add_argument(
         "--crop", type=_rectangle, metavar="X,Y,W,H", help="only this part, in px of the picture as shown"
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         _check_output(args.output, args.overwrite)
     frame = open_frame(args.file)
     if args.output is not None:
-        whole = upright(frame.facts, _seen(frame, args.stretch, None))
+        whole = upright(frame.facts, _seen(frame, args, None))
         pictures.write_png(
             args.output, enlarged(cropped(whole, args.crop), args.enlarge), overwrite=args.overwrite
         )
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     columns, rows = _room(args.width)
     width = None if args.crop else columns * _PX_PER_COLUMN
-    picture = cropped(upright(frame.facts, _seen(frame, args.stretch, width)), args.crop)
+    picture = cropped(upright(frame.facts, _seen(frame, args, width)), args.crop)
     columns, rows = fitted(picture.shape, columns, rows)
     depth = ColourDepth(args.colour) if args.colour else _depth()
     mode = Mode(args.mode) if args.mode else probe.mode(os.environ)
@@ -104,13 +107,15 @@ def enlarged(picture: Picture, times: int) -> Picture:
     return picture if times == 1 else picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def _seen(frame: Frame, stretch: str, width: int | None) -> Picture:
+def _seen(frame: Frame, args: argparse.Namespace, width: int | None) -> Picture:
     """The frame's picture, in the array's orientation; at full size, or reduced to a width in px."""
     facts = frame.facts
     return preview(
         _linear(frame, full_size=width is None),
         max_px=None if width is None else (width, width),
-        stretch=stretch,
+        stretch=args.stretch,
+        # The unevenness of a master is what it is for.
+        background=facts.exposure.kind is Kind.LIGHT and not args.gradient,
         neutral=colour.suits(facts.exposure.filter),
         white_adu=facts.saturation_adu,
     )
