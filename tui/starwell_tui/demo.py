@@ -28,13 +28,19 @@ def main(words: Sequence[str]) -> int:
 
 def _show(options: argparse.Namespace, seen: terminal.Terminal) -> int:
     # Imported here because Textual reads its environment when it is imported.
-    from starwell_tui.app import StarwellApp
+    from starwell_tui.guided import GuidedApp
     from starwell_tui.nearby import Nearby
 
     night = night_of(options)
     link = Nearby(night)
-    app = StarwellApp(
-        link, planned=options.subs, depth=seen.depth, dots=seen.dots, sixels=seen.sixels, red=options.red
+    app = GuidedApp(
+        link,
+        tour=not options.no_tour,
+        planned=options.subs,
+        depth=seen.depth,
+        dots=seen.dots,
+        sixels=seen.sixels,
+        red=options.red,
     )
 
     def hung_up(number: int, _frame: FrameType | None) -> None:
@@ -42,6 +48,7 @@ def _show(options: argparse.Namespace, seen: terminal.Terminal) -> int:
         night.close()
         os._exit(128 + number)
 
+    terminal.drain()
     before = signal.signal(signal.SIGHUP, hung_up)
     try:
         app.run()

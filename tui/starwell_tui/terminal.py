@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import termios
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -48,10 +49,19 @@ def of_environment(colour: str | None, dots: str | None, env: Mapping[str, str] 
     return Terminal(depth, dots or mode(env), dots == "sixel" or (not inside and sized))
 
 
+def drain() -> None:
+    """Throw away what the terminal sent so far: late answers to questions are keys that nobody pressed."""
+    if sys.__stdin__ is not None and sys.__stdin__.isatty():
+        with suppress(termios.error):
+            termios.tcflush(sys.__stdin__.fileno(), termios.TCIFLUSH)
+
+
 class Memory(msgspec.Struct):
-    """What the next screen begins with."""
+    """What the next screen begins with. goals: the SNR that is enough, by target."""
 
     red: bool = False
+    theme: str = ""
+    goals: dict[str, float] = {}
 
 
 def remembered(home: config.Home) -> Memory:

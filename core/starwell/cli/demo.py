@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pace", type=float, default=0.0, metavar="S", help="seconds that each sub takes at least (0)")
     add("--folder", type=Path, metavar="DIR", help="keep the night's frames here (default: throw them away)")
     add("--colour", choices=tuple(ColourDepth), type=ColourDepth, help="what the terminal shows")
+    add("--no-tour", action="store_true", help="the screen without its tour")
     add("--red", action="store_true", help="night red")
 
 
