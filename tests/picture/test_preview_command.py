@@ -156,4 +156,4 @@ def test_unevenness_stays_in_masters_and_goes_from_lights(
     fits.write(tmp_path / "ramp.fits", ramp.astype(np.uint16), {"IMAGETYP": kind, "ROWORDER": "TOP-DOWN"})
     run(tmp_path / "ramp.fits", "-o", tmp_path / "ramp.png", *words)
     shown = cv2.imread(str(tmp_path / "ramp.png"), cv2.IMREAD_GRAYSCALE).astype(float)
-    assert (shown[:, -16:].mean() > shown[:, :16].mean() + 60) is kept
+    assert bool(shown[:, -16:].mean() > shown[:, :16].mean() + 20) is kept
