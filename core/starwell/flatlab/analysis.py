@@ -1,0 +1,358 @@
+"""The experiment's frames into findings: each set is read once, what is kept of it fits a small machine.
+
+At 16 MP a map is 66 MB; at most about fourteen are held at a time, whatever the number of frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from starwell.calibration.low_light import LowLight, LowSet, estimate
+from starwell.calibration.master import unit_mean
+from starwell.errors import MasterMismatch
+from starwell.flatlab import gate as gates
+from starwell.flatlab.deficits import (
+    SIGMAS,
+    Bench,
+    Deficits,
+    Index,
+    blind_pixels,
+    count,
+    deficits,
+    noise_map,
+)
+from starwell.flatlab.effect import Corrections, Effect, Light, Method, effects, improvement
+from starwell.flatlab.evidence import Signature
+from starwell.flatlab.experiment import Sets
+from starwell.flatlab.findings import ByLevel, Depth, LeakCheck, SetFound, by_method
+from starwell.flatlab.frames import FrameSet
+from starwell.flatlab.gate import Lights
+from starwell.flatlab.hypotheses import Evidence, Found, Frames, judge
+from starwell.flatlab.levels import Measured, measure, rough_level_adu
+from starwell.flatlab.shape import depths, leak, weak_pixels
+from starwell.flatlab.sums import Sums, Told, summed
+from starwell.frame import Float32
+
+WORST = 20
+"""So many of the coldest pixels are shown one by one."""
+
+_RIVALS = (Method.SAME_CONDITION, Method.ADDITIVE)
+
+
+@dataclass(slots=True, eq=False)
+class Results:
+    """Everything an analysis found, before it is put in words.
+
+    low: the deficits at L0. gained: what the better of the rivals takes off the bright flat's FPN, with its
+    99 % interval. sub_noise: of one held-out frame, relative. offsets: share of the pattern's variance that a
+    night's real offsets keep. worst: flat indices of the coldest pixels; curves: level, deficits and errors
+    there, e-.
+    """
+
+    sets: Sets
+    found: Found
+    evidence: Evidence
+    signature: Signature
+    bench: Bench
+    lights: Lights
+    low: Deficits
+    effects: dict[Method, Effect]
+    gained: tuple[float, float, float]
+    sub_noise: float
+    offsets: float | None
+    by_level: list[ByLevel]
+    depth: list[Depth]
+    leak: LeakCheck | None
+    told: list[SetFound]
+    low_light: LowLight
+    corrections: Corrections
+    worst: Index
+    curves: list[Curve]
+    warnings: list[str]
+
+
+Curve = tuple[float, Float32, Float32]
+
+
+class Analysis:
+    """One run. offsets: share of the pattern's variance that a night's offsets keep (flatlab.offsets)."""
+
+    def __init__(self, sets: Sets, told: Told = lambda _: None, *, offsets: float | None = None) -> None:
+        self.sets, self._told, self._offsets = sets, told, offsets
+        self.warnings = sets.check()
+        self._noted: list[SetFound] = []
+        self._by_level: list[ByLevel] = []
+        self._curves: list[Curve] = []
+
+    def run(self) -> Results:
+        """Read every set and judge; MasterMismatch for sets without light, StorageError for broken files."""
+        low_set, others = self._levels()
+        bench, lights, low = self._bench(low_set)
+        frames = Frames(low.count, bench.dark.count, lights.level_e, lights.dark_noise_e)
+        gate = gates.check(bench.dark, [low], low_set.facts, lights, frames.least_e)
+        whole = deficits(bench, low.mean(), low.count, bench.dark.mean(), bench.dark.count)
+        counts, worst = count(whole.z), _worst(whole)
+        signature = Signature.of(bench, low)
+        lows = [LowSet(lights.level_e, self._above_dark(bench, low), low.count)]
+        del low
+        corrections = self._corrections(bench, whole, lows, lights)
+        self._curve(lights.level_e, whole, worst)
+        lows += [self._other_level(other, bench, corrections, signature, worst) for other in others]
+        low_light = self._estimate(bench, lows, lights)
+        del lows
+        self._same_charge(bench, signature)
+        self._other_gain(bench, signature)
+        leaked = self._panel_off(bench, signature)
+        held = self._held_out(bench)
+        corrections = replace(corrections, additive_e=low_light.at(held.level_e))
+        found = dict(effects(bench, corrections, held.pair))
+        gains = [improvement(found[Method.BRIGHT], found[rival]) for rival in _RIVALS]
+        evidence = Evidence(
+            gate,
+            counts,
+            weak_pixels(bench),
+            frames,
+            by_level=signature.by_level,
+            by_time=signature.by_time,
+            by_gain=signature.by_gain,
+            without_light=signature.without_light,
+            hot_share=signature.hot_share(bench),
+            confirmed=signature.confirmed,
+            improvement=max(high for _, _, high in gains),
+            mended=_mended(found),
+            bright_ratio=bench.bright_e / lights.level_e,
+        )
+        return Results(
+            self.sets,
+            judge(evidence),
+            evidence,
+            signature,
+            bench,
+            lights,
+            whole,
+            found,
+            max(gains),
+            held.noise,
+            self._offsets,
+            self._by_level,
+            held.depth,
+            leaked,
+            self._noted,
+            low_light,
+            corrections,
+            worst,
+            self._curves,
+            self.warnings,
+        )
+
+    def _bench(self, low_set: FrameSet) -> tuple[Bench, Lights, Sums]:
+        """What everything is measured against, the lights' settings, and the dim flats of L0."""
+        facts = self.sets.dark.facts
+        dark = summed(self.sets.dark, self._told, variance=True)
+        self._note(self.sets.dark, dark)
+        bright, bright_e, bright_frames = self._bright()
+        low = summed(low_set, self._told)
+        at = measure(low, dark, self.warnings, facts.egain)
+        blind = blind_pixels(bright)
+        bright[blind] = 1
+        variance = noise_map(dark, at.egain)
+        bench = Bench(
+            bright, blind, bright_e, bright_frames, replace(dark, variance=None), variance, at.egain, facts
+        )
+        level = self._level_of(bench, low)
+        self._note(low_set, low, level)
+        return bench, Lights(at.egain, float(np.sqrt(dark.noise_adu2)) * at.egain, level.level_e), low
+
+    def _other_level(
+        self,
+        other: FrameSet,
+        bench: Bench,
+        corrections: Corrections,
+        signature: Signature,
+        worst: Index,
+    ) -> LowSet:
+        """Dim flats of another level: what the flagged pixels lack there, and what L0's corrections do."""
+        there = summed(other, self._told)
+        level = self._level_of(bench, there)
+        self._note(other, there, level)
+        found = signature.at_level(bench, there, level.level_e / signature.level_e)
+        if found is not None:
+            self._curve(level.level_e, found, worst)
+        pair = _light(bench, there.halves[0]), _light(bench, there.halves[1])
+        fpn = {method: one.percent for method, one in effects(bench, corrections, pair).items()}
+        self._by_level.append(ByLevel(level_e=level.level_e, fpn_percent=by_method(fpn)))
+        return LowSet(level.level_e, self._above_dark(bench, there), there.count)
+
+    def _curve(self, level_e: float, found: Deficits, worst: Index) -> None:
+        self._curves.append((level_e, found.deficit_e.ravel()[worst], found.sigma_e.ravel()[worst]))
+
+    def _bright(self) -> tuple[Float32, float, int]:
+        """The bright flat of mean 1, its level in e-, and its frames."""
+        without = summed(self.sets.bright_dark, self._told)
+        lit = summed(self.sets.bright, self._told)
+        level = measure(lit, without, self.warnings, self.sets.bright.facts.egain)
+        self._note(self.sets.bright_dark, without)
+        self._note(self.sets.bright, lit, level)
+        pixels = lit.mean()
+        pixels -= without.mean()
+        unit_mean(pixels, self.sets.bright.facts, out=pixels)
+        return pixels, level.level_e, lit.count
+
+    def _levels(self) -> tuple[FrameSet, list[FrameSet]]:
+        """The dim flats of the held-out frames' level, and the others."""
+        lows = self.sets.lows
+        base = rough_level_adu(self.sets.dark)
+        light = rough_level_adu(self.sets.held_out[0]) - base
+        if light <= 0:
+            raise MasterMismatch(
+                "--held-out is no brighter than --dark: there is no light in it. Check the panel."
+            )
+        off = [abs(np.log(max(rough_level_adu(low) - base, 1e-6 * light) / light)) for low in lows]
+        first = int(np.argmin(off))
+        if off[first] > np.log(1.2):
+            self.warnings.append(
+                f"The nearest --low is {np.exp(off[first]):.2g}× off the level of --held-out: the "
+                "same-condition flat is judged at a light it was not made for."
+            )
+        return lows[first], [low for i, low in enumerate(lows) if i != first]
+
+    def _above_dark(self, bench: Bench, low: Sums) -> Float32:
+        light: Float32 = (low.mean() - bench.dark.mean()) * np.float32(bench.egain)
+        return light
+
+    def _corrections(
+        self, bench: Bench, whole: Deficits, lows: Sequence[LowSet], lights: Lights
+    ) -> Corrections:
+        """What L0 alone teaches."""
+        low_light = self._estimate(bench, lows, lights)
+        return Corrections(
+            bench.bright,
+            lows[0].mean_e / np.float32(lights.level_e),
+            np.abs(whole.z) > 5,
+            low_light.at(lights.level_e),
+        )
+
+    def _estimate(self, bench: Bench, lows: Sequence[LowSet], lights: Lights) -> LowLight:
+        return estimate(bench.bright, lows, bench.dark.count, lights.dark_noise_e, facts=bench.facts)
+
+    def _level_of(self, bench: Bench, lit: Sums) -> Measured:
+        light = float(np.median((lit.mean() - bench.dark.mean()) / bench.bright))
+        if light <= 0:
+            raise MasterMismatch(f"--{lit.name} is no brighter than --dark: there is no light in it.")
+        return Measured(bench.egain, light * bench.egain)
+
+    def _same_charge(self, bench: Bench, signature: Signature) -> None:
+        lit, without = self.sets.same_charge, self.sets.same_charge_dark
+        if lit is None or without is None or lit.seconds is None or self.sets.dark.seconds is None:
+            return
+        there, sums, level = self._other_bench(bench, lit, without)
+        signature.at_time(there, sums, lit.seconds / self.sets.dark.seconds)
+        self._differs("same-charge", level, signature)
+
+    def _other_gain(self, bench: Bench, signature: Signature) -> None:
+        lit, without = self.sets.other_gain, self.sets.other_gain_dark
+        if lit is None or without is None:
+            return
+        there, sums, level = self._other_bench(bench, lit, without)
+        signature.at_gain(there, sums, there.egain / bench.egain)
+        self._differs("other-gain", level, signature)
+
+    def _other_bench(self, bench: Bench, lit: FrameSet, without: FrameSet) -> tuple[Bench, Sums, Measured]:
+        """The bench with the dark and e-/ADU of another setting, and the dim flats there."""
+        dark = summed(without, self._told, variance=True)
+        sums = summed(lit, self._told)
+        level = measure(sums, dark, self.warnings, lit.facts.egain)
+        self._note(without, dark)
+        self._note(lit, sums, level)
+        if dark.at_floor > gates.MOST_CLIPPED:
+            self.warnings.append(
+                f"{100 * dark.at_floor:.2g} % of the samples of --{without.name} lie at the lowest code: "
+                f"what --{lit.name} tells is not to be trusted. Raise the offset there."
+            )
+        there = replace(bench, dark=dark, dark_var_e2=noise_map(dark, level.egain), egain=level.egain)
+        return there, sums, level
+
+    def _differs(self, name: str, level: Measured, signature: Signature) -> None:
+        """A warning where a set of the same charge is not of the same charge."""
+        off = level.level_e / signature.level_e
+        if not 0.7 < off < 1.4:
+            self.warnings.append(
+                f"--{name} holds {level.level_e:.3g} e-, the dim flats {signature.level_e:.3g} e-: it is to "
+                "be of the same charge. What it tells of time or gain is mixed with what the light does."
+            )
+
+    def _panel_off(self, bench: Bench, signature: Signature) -> LeakCheck | None:
+        if self.sets.panel_off is None:
+            return None
+        sums = summed(self.sets.panel_off, self._told)
+        self._note(self.sets.panel_off, sums)
+        found = leak(bench, sums)
+        if not found.passed:
+            self.warnings.append(
+                f"With the panel off {found.difference_e:+.2g} e- more come than in the darks: light leaks "
+                "in, or the darks do not fit. Cover the gaps and shoot again."
+            )
+        signature.at_zero(bench, sums)
+        return found
+
+    def _held_out(self, bench: Bench) -> _HeldOut:
+        """Two independent means, and what one frame of them is like."""
+        sums = [summed(one, self._told, patches=True) for one in self.sets.held_out]
+        levels = [self._level_of(bench, one) for one in sums]
+        for one, its_sums, level in zip(self.sets.held_out, sums, levels, strict=True):
+            self._note(one, its_sums, level)
+        means = list(sums[0].halves) if len(sums) == 1 else [one.mean() for one in sums]
+        sky = float(np.mean([level.level_e for level in levels]))
+        noise = bench.egain * float(np.sqrt(np.mean([one.noise_adu2 for one in sums]))) / sky
+        pair = _light(bench, means[0]), _light(bench, means[1])
+        return _HeldOut(pair, sky, noise, depths(bench, list(sums[0].patches)))
+
+    def _note(self, one: FrameSet, sums: Sums, level: Measured | None = None) -> None:
+        self._noted.append(
+            SetFound(
+                name=one.name,
+                frames=sums.count,
+                seconds=one.seconds,
+                gain=one.facts.exposure.gain,
+                celsius=one.facts.sensor_celsius,
+                level_e=level.level_e if level else None,
+                egain=level.egain if level else None,
+            )
+        )
+
+
+def _light(bench: Bench, mean: Float32) -> Light:
+    """Rows of a mean less the dark, e-."""
+
+    def rows_of(rows: slice) -> Float32:
+        light: Float32 = (mean[rows] - bench.dark.mean(rows)) * np.float32(bench.egain)
+        return light
+
+    return rows_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _HeldOut:
+    """pair: two independent means. noise: of one frame, relative."""
+
+    pair: tuple[Light, Light]
+    level_e: float
+    noise: float
+    depth: list[Depth]
+
+
+def _worst(whole: Deficits) -> Index:
+    """The coldest pixels beyond doubt, coldest first."""
+    z = whole.z.ravel()
+    some = np.flatnonzero(z > SIGMAS)
+    worst: Index = some[np.argsort(-z[some], kind="stable")[:WORST]]
+    return worst
+
+
+def _mended(found: dict[Method, Effect]) -> float | None:
+    """What the additive correction leaves of the flagged pixels' error, as part of the bright flat's."""
+    before, after = found[Method.BRIGHT].flagged, found[Method.ADDITIVE].flagged
+    return after / before if before and after is not None else None
