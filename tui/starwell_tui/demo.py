@@ -28,6 +28,7 @@ def main(words: Sequence[str]) -> int:
 
 def _show(options: argparse.Namespace, seen: terminal.Terminal) -> int:
     # Imported here because Textual reads its environment when it is imported.
+    from starwell_tui import late_answers
     from starwell_tui.guided import GuidedApp
     from starwell_tui.nearby import Nearby
 
@@ -48,6 +49,7 @@ def _show(options: argparse.Namespace, seen: terminal.Terminal) -> int:
         night.close()
         os._exit(128 + number)
 
+    late_answers.ignore()
     terminal.drain()
     before = signal.signal(signal.SIGHUP, hung_up)
     try:

@@ -1,0 +1,46 @@
+"""A terminal's answers that come late are no keys: Textual would press each of their characters.
+
+Over a slow line what another program asked (its attributes, the size of its characters, its colours) arrives
+while the screen is open, and `c` is the cooler's key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from textual._xterm_parser import XTermParser
+from textual.drivers import linux_driver
+from textual.message import Message
+
+_ANSWER = re.compile(
+    r"\x1b\[\?[\d;]*c"  # attributes
+    r"|\x1b\[[>=][\d;]*c"
+    r"|\x1b\[[468];\d+;\d+t"  # sizes
+    r"|\x1b\[\d+n"
+    r"|\x1b[P_][^\x1b]*\x1b\\"  # name and version, graphics
+    r"|\x1b\]\d+;[^\x1b\x07]*(?:\x07|\x1b\\)"  # colours
+)
+_BEGUN = re.compile(r"\x1b(?:\[[?>=]?[\d;]+|[P_][^\x1b]+\x1b?|\]\d+;[^\x1b\x07]*\x1b?)\Z")
+
+
+class Deaf(XTermParser):
+    """Leaves answers out; one that is cut in two is waited for once."""
+
+    _held = ""
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """The messages of what was typed."""
+        if not data:
+            return super().feed(data)
+        text, waited = _ANSWER.sub("", self._held + data), bool(self._held)
+        self._held = ""
+        begun = None if waited else _BEGUN.search(text)
+        if begun is not None:
+            self._held, text = begun.group(), text[: begun.start()]
+        return super().feed(text) if text else ()
+
+
+def ignore() -> None:
+    """From now on, for every app of this process."""
+    vars(linux_driver)["XTermParser"] = Deaf
