@@ -157,3 +157,8 @@ def test_unevenness_stays_in_masters_and_goes_from_lights(
     run(tmp_path / "ramp.fits", "-o", tmp_path / "ramp.png", *words)
     shown = cv2.imread(str(tmp_path / "ramp.png"), cv2.IMREAD_GRAYSCALE).astype(float)
     assert bool(shown[:, -16:].mean() > shown[:, :16].mean() + 20) is kept
+
+
+def test_a_png_fits_into_the_pixels_asked_for(mono: Path, tmp_path: Path):
+    run(mono, "-o", tmp_path / "small.png", "--px", "40")
+    assert cv2.imread(str(tmp_path / "small.png")).shape[:2] == (30, 40)

@@ -59,7 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--enlarge", type=_times, default=1, metavar="N", help="each px of the PNG N times as wide (1)"
     )
     parser.add_argument(
-        "-o", dest="output", type=Path, metavar="OUT.png", help="write a full-size PNG instead"
+        "-o", dest="output", type=Path, metavar="OUT.png", help="write a PNG instead, of full size"
+    )
+    parser.add_argument(
+        "--px", type=int, metavar="N", help="a PNG of at most N px a side, star peaks kept (full size)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.png if it exists")
 
@@ -70,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         _check_output(args.output, args.overwrite)
     frame = open_frame(args.file)
     if args.output is not None:
-        whole = upright(frame.facts, _seen(frame, args, None))
+        whole = upright(frame.facts, _seen(frame, args, args.px))
         pictures.write_png(
             args.output, enlarged(cropped(whole, args.crop), args.enlarge), overwrite=args.overwrite
         )
