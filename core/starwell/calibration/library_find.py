@@ -43,7 +43,7 @@ class Found:
         what = f"{NAMES[kept.kind]}: {kept.name}"
         if self.other is not None:
             what = f"{NAMES[kept.kind]}: between {kept.name} and {self.other.name}"
-        frames = f", {kept.frames} frames" if kept.frames else ""
+        frames = f", {kept.frames} frames" if kept.frames and kept.finished else ""
         return f"{what}{frames}"
 
 
@@ -93,6 +93,7 @@ def _order(fit: Fit, lights: Facts, at: datetime | None) -> tuple[float | str, .
     return (
         len(fit.unchecked),
         round(2 * apart),
+        min(_nights_apart(kept, at), 1),
         age // _DARK_DAYS,
         -kept.frames,
         not kept.finished,

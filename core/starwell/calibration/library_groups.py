@@ -144,13 +144,13 @@ def sort_known(found: Mapping[Path, Facts], *, kind: Kind | None = None) -> Sort
 def _key(kind: Kind, facts: Facts) -> tuple[object, ...]:
     shot = facts.exposure
     common = (kind, facts.camera, facts.shape, shot.bin, shot.roi, facts.bayer, shot.gain, shot.offset)
+    folder = facts.source.parent if facts.source is not None else None
     if kind is not Kind.FLAT:
         seconds = None if kind is Kind.BIAS or shot.seconds is None else round(shot.seconds, 4)
-        return (*common, seconds)
+        return (*common, seconds, folder)
     angle = rotation_of(facts)
     turned = None if angle is None else round(angle)
     night = None if facts.started is None else night_date(facts.started)
-    folder = facts.source.parent if facts.source is not None else None
     return (*common, shot.filter, telescope_of(facts), turned, night, folder)
 
 

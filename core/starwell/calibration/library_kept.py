@@ -63,7 +63,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         first = Path(self.files[0])
         if self.finished:
             return first.name
-        return f"the {len(self.files)} frames of {_place(first.parent)}"
+        return f"{_place(first.parent)} ({len(self.files)} frames)"
 
     @property
     def facts(self) -> Facts:
@@ -141,8 +141,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _place(folder: Path) -> str:
-    """The last two names of a folder's path: `night1/darks`."""
-    return "/".join(folder.parts[-2:])
+    """A folder by the last names of its path, from the night's on: `night1/darks`, `night1/flats/L`."""
+    deep = folder.parent.name.casefold() in ("flats", "flat", "darks", "biases", "darkflats")
+    return "/".join(folder.parts[-3 if deep else -2 :])
 
 
 def rotation_of(facts: Facts) -> float | None:

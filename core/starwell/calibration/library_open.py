@@ -32,7 +32,10 @@ def open_kept(kept: Kept, among: Sequence[Kept] = ()) -> Master:
     """
     if kept.finished:
         return read(Path(kept.files[0]), kept.kind)
-    files = [Path(file) for file in kept.files]
+    return replace(_built(kept, [Path(file) for file in kept.files], among), label=kept.name)
+
+
+def _built(kept: Kept, files: Sequence[Path], among: Sequence[Kept]) -> Master:
     if kept.kind is not Kind.FLAT:
         return build(kept.kind, files, any_type=True)
     bias, dark_flat = (_pedestal(kept, kind, among) for kind in (Kind.BIAS, Kind.DARK_FLAT))
@@ -97,13 +100,9 @@ def between(
         colder.keywords,
         MappingProxyType(learnt),
         tuple(dict.fromkeys((*colder.warnings, *warmer.warnings))),
-        Path(f"{_stem(colder)}+{_stem(warmer)}@{celsius:.1f}C"),
-        pixels_sha256(pixels),
+        sha256=pixels_sha256(pixels),
+        label=f"between {colder.name} and {warmer.name} at {celsius:.1f} °C",
     )
-
-
-def _stem(master: Master) -> str:
-    return master.file.stem if master.file is not None else "darks"
 
 
 def _charges(colder: Master, warmer: Master, bias: Master) -> tuple[Float32, Float32] | None:

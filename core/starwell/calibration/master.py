@@ -34,7 +34,7 @@ class Master:
     one pixel, a master that gave its pixels away (Masters.without_pixels) none. level_adu: the median of
     the frames (of a flat: above its bias), what the flat is written at. learnt: figures by name, see
     calibration.learnt. sha256: of the pixels as they stand in the file. combined: how many frames, 0 where
-    that is not known.
+    that is not known. label: what to call it where it has no file.
     """
 
     kind: Kind
@@ -48,6 +48,7 @@ class Master:
     file: Path | None = None
     sha256: str = ""
     noisy_xy: NDArray[np.intp] | None = None
+    label: str = ""
 
     @property
     def constant_adu(self) -> float | None:
@@ -61,7 +62,7 @@ class Master:
             return self.file.name
         if self.constant_adu is not None:
             return f"the constant bias of {self.constant_adu:g} ADU"
-        return f"the {NAMES[self.kind]} master"
+        return self.label or f"the {NAMES[self.kind]} master"
 
     @property
     def adu_pixels(self) -> Float32:

@@ -69,10 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_masters(parser: argparse.ArgumentParser) -> None:
     """The masters of a live stack."""
     masters = parser.add_argument_group("calibration of the stack").add_argument
-    masters("--bias", metavar="P", help="bias: master, folder, or a level in ADU")
-    masters("--dark", metavar="P", help="dark: master or folder")
-    masters("--flat", metavar="P", help="flat: master or folder")
-    masters("--dark-flat", metavar="P", help="darks of the flats: master or folder")
+    masters("--bias", metavar="P", help="bias: master, folder, a level in ADU, or auto (the library)")
+    masters("--dark", metavar="P", help="dark: master, folder, or auto")
+    masters("--flat", metavar="P", help="flat: master, folder, or auto")
+    masters("--dark-flat", metavar="P", help="darks of the flats: master, folder, or auto")
     masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light)")
 
 

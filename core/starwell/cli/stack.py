@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from starwell.errors import NothingStacked, PlanError
 from starwell.frame import Colour
+from starwell.session.automatic import Chooser, at_hand, is_automatic
 from starwell.session.build import Method
 from starwell.session.events import (
     Event,
@@ -22,13 +23,17 @@ from starwell.session.events import (
     SubStacked,
 )
 from starwell.session.output import Stacked, Unit
-from starwell.session.sets import LightSet, Unreadable, light_sets
+from starwell.session.sets import LightSet, Unreadable, light_sets, lights_and_others
 from starwell.session.stack_files import MasterPaths, Outputs, SetRun
 from starwell.stack.halves import BLOCKS
 from starwell.stack.kernels import Kernel
 
 _EPILOG = """\
-Every LIGHT is a file or a folder. P is a folder of frames or a finished master; a bias may be a level in ADU.
+Every LIGHT is a file or a folder; a night's folder stands for its lights/. P is a folder of frames, a
+finished master, or `auto`; a bias may be a level in ADU. With auto every light gets the masters that belong
+to it, from the library (`starwell library`) and from darks/ flats/ biases/ darkflats/ beside the
+lights, flats of its own night, filter and rotation, so that many nights stack in one call:
+  starwell stack NIGHT1 NIGHT2 NIGHT3 --dark auto --flat auto -o OUT.fits
 Subs of different filter, exposure or gain are stacked apart, one output each, unless --mix is given.
 
 exit codes: 0 a stack was written; 1 nothing could be stacked, and why; 2 the call was wrong
@@ -49,10 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the stack: .fits, or 32-bit .tif",
     )
     masters = parser.add_argument_group("calibration").add_argument
-    masters("--bias", metavar="P", help="bias: master, folder, or a level in ADU")
-    masters("--dark", metavar="P", help="dark: master or folder")
-    masters("--flat", metavar="P", help="flat: master or folder")
-    masters("--dark-flat", metavar="P", help="darks of the flats: master or folder")
+    masters("--bias", metavar="P", help="bias: master, folder, a level in ADU, or auto")
+    masters("--dark", metavar="P", help="dark: master, folder, or auto")
+    masters("--flat", metavar="P", help="flat: master, folder, or auto")
+    masters("--dark-flat", metavar="P", help="darks of the flats: master, folder, or auto")
     masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light)")
     how = parser.add_argument_group("stacking").add_argument
     how("--reference", default="auto", metavar="auto|FILE", help="the sub the others of its set are laid on")
@@ -75,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.output, arguments.report, arguments.preview, arguments.unit, arguments.overwrite
     )
     outputs.check()
-    sets, unreadable = light_sets(arguments.lights, mix=arguments.mix)
+    wanted = _masters(arguments)
+    sets, unreadable, chooser = _lights(arguments, wanted)
     for lost in unreadable:
         console.print(f"[red]unreadable[/] {lost.fault}")
     if not sets:
@@ -86,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     failures = []
     for lights in sets:
         try:
-            _stack_set(lights, arguments, reference, outputs.labelled(lights.label), unreadable, console)
+            labelled = outputs.labelled(lights.label)
+            _stack_set(lights, arguments, wanted, chooser, reference, labelled, unreadable, console)
         except NothingStacked as nothing:
             failures.append(f"{lights.label}: {nothing}" if lights.label else str(nothing))
     if len(failures) == len(sets):
@@ -94,6 +101,26 @@ def run(arguments: argparse.Namespace) -> int:
     for failure in failures:
         console.print(f"[red]not stacked[/] {failure}")
     return 0
+
+
+def _masters(arguments: argparse.Namespace) -> MasterPaths:
+    return MasterPaths(
+        arguments.bias, arguments.dark, arguments.flat, arguments.dark_flat, arguments.low_light
+    )
+
+
+def _lights(
+    arguments: argparse.Namespace, wanted: MasterPaths
+) -> tuple[list[LightSet], list[Unreadable], Chooser | None]:
+    """The lights by sets, and who chooses their masters where that is asked for."""
+    if not is_automatic(wanted):
+        sets, unreadable = light_sets(arguments.lights, mix=arguments.mix)
+        return sets, unreadable, None
+    given = lights_and_others(arguments.lights, mix=arguments.mix)
+    if not given.sets and given.others:
+        raise NothingStacked(f"There are no lights among the {len(given.others)} files given.")
+    files = [file for lights in given.sets for file in lights.files]
+    return given.sets, given.unreadable, Chooser(wanted, at_hand(files, given.others))
 
 
 def _reference(asked: str, sets: list[LightSet]) -> Path | None:
@@ -108,6 +135,8 @@ def _reference(asked: str, sets: list[LightSet]) -> Path | None:
 def _stack_set(
     lights: LightSet,
     arguments: argparse.Namespace,
+    masters: MasterPaths,
+    chooser: Chooser | None,
     reference: Path | None,
     outputs: Outputs,
     unreadable: list[Unreadable],
@@ -116,10 +145,9 @@ def _stack_set(
     method = Method(arguments.kernel, arguments.reject == "noise-model", arguments.threads)
     colour = Colour.SUPER if arguments.super_pixel else Colour.FULL
     mine = reference if reference and lights.number_of(reference) is not None else None
-    masters = MasterPaths(
-        arguments.bias, arguments.dark, arguments.flat, arguments.dark_flat, arguments.low_light
-    )
-    job = SetRun(lights, masters, method, colour=colour, reference=mine)
+    job = SetRun(lights, masters, method, colour=colour, reference=mine, chooser=chooser)
+    for words in job.chosen.explained if job.chosen else ():
+        console.print(words, markup=False)
     noise = _show(job, lights, console)
     for warning in job.warnings:
         console.print(f"[yellow]warning[/] {warning}")

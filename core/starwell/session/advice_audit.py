@@ -62,7 +62,7 @@ def audit(
     All H×W, of one colour plane; ADU but for the flat, whose mean is 1. repaired: pixels that tell nothing.
     """
     left_of_dark = _dark(calibrated, dark, repaired) if dark is not None else None
-    sky = _cells(calibrated)
+    sky = cells(calibrated)
     level, noise = float(np.median(sky)), _sigma(sky - cv2.medianBlur(sky, 5))
     if min(sky.shape) < _AROUND_CELLS or level < _SURE * noise or level <= 0:
         return Audit(dark=left_of_dark)
@@ -70,7 +70,7 @@ def audit(
     gradient = _gradient(relative)
     if flat is None:
         return Audit(dark=left_of_dark, gradient=gradient)
-    shape = _cells(flat).astype(np.float64)
+    shape = cells(flat).astype(np.float64)
     shape = shape / np.median(shape) - 1
     return Audit(left_of_dark, _dust(relative, shape), _vignetting(relative, shape), gradient)
 
@@ -120,15 +120,15 @@ def _dark(calibrated: Float32, dark: Float32, repaired: Mask | None) -> Trace | 
     if np.count_nonzero(warm) < _FEWEST:
         return None
     rest = _above_surroundings(calibrated)
-    return _regression(rest[warm], peaks[warm], _sigma(rest))
+    return regression(rest[warm], peaks[warm], _sigma(rest))
 
 
 def _dust(relative: Float64, shape: Float64) -> Trace | None:
-    seen, dust = (_fine(cells) for cells in (relative, shape))
+    seen, dust = fine(relative), fine(shape)
     marked = np.abs(dust) > max(_DUST, _SURE * _sigma(dust))
     if np.count_nonzero(marked) < _FEWEST:
         return None
-    return _regression(seen[marked], dust[marked], _sigma(seen))
+    return regression(seen[marked], dust[marked], _sigma(seen))
 
 
 def _vignetting(relative: Float64, shape: Float64) -> Trace | None:
@@ -158,7 +158,7 @@ def _plane(shape: tuple[int, ...]) -> list[Float64]:
     return [np.ones(x.size), x.ravel(), y.ravel()]
 
 
-def _cells(pixels: Float32) -> Float32:
+def cells(pixels: Float32) -> Float32:
     """Medians of 16×16 px: stars hardly count."""
     height, width = (n - n % _CELL for n in pixels.shape)
     cells = pixels[:height, :width].reshape(height // _CELL, _CELL, width // _CELL, _CELL)
@@ -171,17 +171,17 @@ def _above_surroundings(pixels: Float32) -> Float32:
     return contiguous - surroundings
 
 
-def _fine(cells: Float64) -> Float64:
+def fine(levels: Float64) -> Float64:
     """What is smaller than a few cells: a smooth surface taken off, then the median of the surroundings."""
-    _, x, y = _plane(cells.shape)
+    _, x, y = _plane(levels.shape)
     terms = np.column_stack([x**i * y**j for i in range(5) for j in range(5 - i)])
-    fit, *_ = np.linalg.lstsq(terms, cells.ravel(), rcond=None)
-    rough: Float64 = cells - (terms @ fit).reshape(cells.shape)
+    fit, *_ = np.linalg.lstsq(terms, levels.ravel(), rcond=None)
+    rough: Float64 = levels - (terms @ fit).reshape(levels.shape)
     around: Float64 = median_filter(rough, size=_AROUND_CELLS, mode="reflect")
     return rough - around
 
 
-def _regression(seen: Float32 | Float64, of: Float32 | Float64, sigma: float) -> Trace:
+def regression(seen: Float32 | Float64, of: Float32 | Float64, sigma: float) -> Trace:
     """The slope of seen over `of` through the origin by least absolute deviations: a weighted median."""
     order = np.argsort(seen / of)
     weight = np.cumsum(np.abs(of)[order], dtype=np.float64)

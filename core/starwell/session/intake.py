@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from starwell.calibration.calibrate import Calibrated, Calibrator
+from starwell.calibration.calibrators import Calibrators
 from starwell.calibration.defects import Defects, Repair
 from starwell.calibration.master import Masters
 from starwell.errors import MasterMismatch
@@ -37,21 +38,27 @@ class Unfit:
 
 
 class Intake:
-    """Calibrates and measures the subs of one stack; the first one measured decides the sensor model."""
+    """Calibrates and measures the subs of one stack; the first one measured decides the sensor model.
+
+    also: further masters in use, where the calibrator has several sets of them.
+    """
 
     def __init__(
         self,
-        calibrator: Calibrator,
+        calibrator: Calibrator | Calibrators,
         masters: Masters,
         *,
+        also: Sequence[Masters] = (),
         colour: Colour = Colour.FULL,
         sensor: SensorModel | None = None,
     ) -> None:
         self.masters = masters.without_pixels()
+        self.also = tuple(others.without_pixels() for others in also)
         self.facts: Facts = calibrator.facts
         self.planes = Planes.of(calibrator.facts, colour)
         self.findings: SensorFindings | None = None
-        self.warnings: tuple[str, ...] = (*masters.warnings, *calibrator.warnings)
+        told = [warning for chosen in (masters, *also) for warning in chosen.warnings]
+        self.warnings: tuple[str, ...] = tuple(dict.fromkeys((*told, *calibrator.warnings)))
         self._calibrator = calibrator
         self._sensor = sensor
         self._scratch: Float32 | None = None

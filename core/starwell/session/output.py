@@ -33,7 +33,7 @@ class Stacked:
     """A finished stack: maps of H×W, or channels×H×W, in the reference's geometry, and how it was made.
 
     mean in ADU of the subs; weight relative to the reference; count of subs; masked samples; variance of the
-    weighted mean in ADU², by the noise model, without the kernel's factor.
+    weighted mean in ADU², by the noise model, without the kernel's factor. also: masters of further nights.
     """
 
     mean: Float32
@@ -48,6 +48,7 @@ class Stacked:
     livetime_s: float | None
     output_step: int = 1
     sigma_adu: float = 0.0
+    also: tuple[Masters, ...] = ()
 
 
 def finished(stack: RunningStack, intake: Intake, members: Members, facts: Facts) -> Stacked:
@@ -68,6 +69,7 @@ def finished(stack: RunningStack, intake: Intake, members: Members, facts: Facts
         facts=facts,
         model=intake.model,
         masters=intake.masters,
+        also=intake.also,
         stacked=members.count(),
         livetime_s=members.livetime_s(),
         output_step=intake.planes.output_step,
@@ -155,7 +157,8 @@ def _history(stack: Stacked) -> Mapping[str, Any]:
         "GAINFROM": stack.model.origin.value,
         "PROGRAM": f"starwell {__version__}",
     }
-    for number, (kind, (name, digest)) in enumerate(stack.masters.hashes.items(), start=1):
+    used = [told for masters in (stack.masters, *stack.also) for told in masters.hashes.items()]
+    for number, (kind, (name, digest)) in enumerate(dict.fromkeys(used), start=1):
         lines[f"MASTER{number}"] = f"{kind}: {name}"
         lines[f"MSHA{number}"] = digest
     return lines

@@ -39,6 +39,12 @@ class SubRecord(msgspec.Struct, kw_only=True, frozen=True):
     transform: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
 
 
+class MatchedRecord(SubRecord, kw_only=True, frozen=True):
+    """A sub whose masters were chosen for it. masters: their names by kind."""
+
+    masters: dict[str, str]
+
+
 class Report(msgspec.Struct, kw_only=True, frozen=True):
     """The whole of a stack, as `--report` writes it."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from starwell.calibration.calibrate import Calibrator
+from starwell.calibration.calibrators import Calibrators
 from starwell.calibration.library import load_masters
 from starwell.calibration.master import Masters
 from starwell.errors import NothingStacked, PlanError
@@ -17,18 +18,19 @@ from starwell.files.atomic import replacing
 from starwell.frame import Colour
 from starwell.picture.preview import preview
 from starwell.sensor.store import find
+from starwell.session.automatic import Chooser, Chosen
 from starwell.session.build import Method
 from starwell.session.events import Event
 from starwell.session.exact import ExactRun
 from starwell.session.intake import Intake
 from starwell.session.output import Stacked, Unit, finished, maps_path, save
-from starwell.session.records import Report, Status, SubRecord, report
+from starwell.session.records import MatchedRecord, Report, Status, SubRecord, report
 from starwell.session.sets import LightSet, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class MasterPaths:
-    """Masters as the user names them: a master, a folder of frames, or for the bias a level in ADU.
+    """Masters as the user names them: a master, a folder, auto, or for the bias a level in ADU.
 
     low_light: a low-light map.
     """
@@ -81,7 +83,10 @@ _STACK_SUFFIXES = _FITS | {".tif", ".tiff"}
 
 
 class SetRun:
-    """One set of lights, from files to a written stack; events on the way."""
+    """One set of lights, from files to a written stack; events on the way.
+
+    chooser: finds the masters of each light where some of them are `auto`; chosen is what it found.
+    """
 
     def __init__(
         self,
@@ -91,18 +96,11 @@ class SetRun:
         *,
         colour: Colour = Colour.FULL,
         reference: Path | None = None,
+        chooser: Chooser | None = None,
     ) -> None:
         self.lights = lights
-        loaded = load_masters(
-            bias=masters.bias,
-            dark=masters.dark,
-            flat=masters.flat,
-            dark_flat=masters.dark_flat,
-            low_light=masters.low_light,
-            lights=lights.facts,
-        )
-        sensor = find(lights.facts)
-        self.intake = Intake(Calibrator(loaded, lights.facts), loaded, colour=colour, sensor=sensor)
+        self.chosen = None if chooser is None else chooser.choose(lights.facts_by_number(), lights.frame)
+        self.intake = _intake(lights, masters, self.chosen, colour)
         self.masters: Masters = self.intake.masters
         wanted = None if reference is None else lights.number_of(reference)
         if reference is not None and wanted is None:
@@ -134,9 +132,17 @@ class SetRun:
         """One record per file of the set."""
         records = self._run.members.records()
         return [
-            msgspec.structs.replace(record, file=self.lights.file(number).name)
-            for number, record in zip(self.lights.numbers, records, strict=False)
+            self._named(number, record) for number, record in zip(self.lights.numbers, records, strict=False)
         ]
+
+    def _named(self, number: int, record: SubRecord) -> SubRecord:
+        """The record with its file, and with its masters where they were chosen."""
+        record = msgspec.structs.replace(record, file=self.lights.file(number).name)
+        masters = None if self.chosen is None else self.chosen.of.get(number)
+        if masters is None:
+            return record
+        names = {kind: name for kind, (name, _) in masters.hashes.items()}
+        return MatchedRecord(**msgspec.structs.asdict(record), masters=names)
 
     def report(self, unreadable: list[Unreadable]) -> Report:
         """The whole set, and the files that could not even be sorted into one."""
@@ -163,6 +169,24 @@ class SetRun:
         if outputs.report is not None:
             write_report(outputs.report, self.report(unreadable), overwrite=outputs.overwrite)
         return stack
+
+
+def _intake(lights: LightSet, wanted: MasterPaths, chosen: Chosen | None, colour: Colour) -> Intake:
+    """What calibrates and measures the set: with the masters named, or with each light's own."""
+    sensor = find(lights.facts)
+    if chosen is not None:
+        first, *others = chosen.all
+        calibrators = Calibrators(chosen.calibrators())
+        return Intake(calibrators, first, also=others, colour=colour, sensor=sensor)
+    loaded = load_masters(
+        bias=wanted.bias,
+        dark=wanted.dark,
+        flat=wanted.flat,
+        dark_flat=wanted.dark_flat,
+        low_light=wanted.low_light,
+        lights=lights.facts,
+    )
+    return Intake(Calibrator(loaded, lights.facts), loaded, colour=colour, sensor=sensor)
 
 
 def write_report(path: Path, content: Report, *, overwrite: bool = False) -> None:

@@ -1,0 +1,256 @@
+"""`auto`: the masters that belong to each light, from the library and from the folders beside the lights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from starwell.calibration.calibrate import Calibrator
+from starwell.calibration.library import load_masters, open_master
+from starwell.calibration.library_find import Found, find
+from starwell.calibration.library_groups import calibration_folders, sort_frames, sort_known
+from starwell.calibration.library_kept import Kept
+from starwell.calibration.library_open import open_found, open_kept
+from starwell.calibration.library_shelf import Library
+from starwell.calibration.low_light_file import read_low_light
+from starwell.calibration.master import Master, Masters
+from starwell.errors import MasterMissing
+from starwell.frame import Facts, Frame, Kind
+from starwell.session.flat_choice import DustJudge
+from starwell.session.light_groups import Group, groups_of
+
+AUTO = "auto"
+
+
+class Wanted(Protocol):
+    """Masters as the user names them; `auto` has them chosen."""
+
+    @property
+    def bias(self) -> str | None:
+        """A master, a folder, a level in ADU, or auto."""
+
+    @property
+    def dark(self) -> str | None:
+        """A master, a folder, or auto."""
+
+    @property
+    def flat(self) -> str | None:
+        """A master, a folder, or auto."""
+
+    @property
+    def dark_flat(self) -> str | None:
+        """A master, a folder, or auto."""
+
+    @property
+    def low_light(self) -> str | None:
+        """A low-light map."""
+
+
+def is_automatic(wanted: Wanted) -> bool:
+    """Whether any master is to be chosen."""
+    return AUTO in (wanted.bias, wanted.dark, wanted.flat, wanted.dark_flat, wanted.low_light)
+
+
+def at_hand(
+    lights: Iterable[Path], others: Mapping[Path, Facts], library: Library | None = None
+) -> list[Kept]:
+    """The masters of the library, and those that frames beside these lights hold or would make.
+
+    others: frames given with the lights that are none, with their facts.
+    """
+    folders: dict[Path, None] = {}
+    for place in dict.fromkeys(path if path.is_dir() else path.parent for path in lights):
+        folders |= dict.fromkeys(calibration_folders(place))
+    beside = [folder for folder in folders if not any(path.is_relative_to(folder) for path in others)]
+    kept = (*(library or Library.here()).kept(), *sort_known(others).kept, *sort_frames(beside).kept)
+    return list({one.files: one for one in kept}.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The masters of each light, by its number; explained: which they are, in words, once for each set."""
+
+    of: Mapping[int, Masters]
+    facts: Mapping[int, Facts]
+    explained: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[Masters, ...]:
+        """The different sets of masters, in the order of the lights."""
+        return tuple(dict.fromkeys(self.of.values()))
+
+    def calibrators(self) -> dict[int, Calibrator]:
+        """One calibrator for all lights that share their masters, by the lights' numbers."""
+        made: dict[Masters, Calibrator] = {}
+        for number, masters in self.of.items():
+            if masters not in made:
+                made[masters] = Calibrator(masters, self.facts[number])
+        return {number: made[masters] for number, masters in self.of.items()}
+
+
+class Chooser:
+    """Chooses masters for lights from those at hand; what was opened for one set serves the next."""
+
+    def __init__(self, wanted: Wanted, among: Sequence[Kept]) -> None:
+        self._wanted = wanted
+        self._among = among
+        if wanted.low_light == AUTO:
+            raise MasterMissing("A low-light map is not chosen by itself: name its file.")
+        self._low_light = None if wanted.low_light is None else read_low_light(Path(wanted.low_light))
+        self._reread: Callable[[int], Frame] = _unread
+        self._opened: dict[tuple[object, ...], Master] = {}
+        self._flats_opened: dict[tuple[str, ...], Master] = {}
+        self._sets: dict[tuple[int, ...], Masters] = {}
+
+    def choose(self, lights: Mapping[int, Facts], reread: Callable[[int], Frame]) -> Chosen:
+        """The masters of all lights; MasterMissing says which lights have none, and what to shoot.
+
+        reread: hands out a light by its number, to be asked for its flat where no header tells.
+        """
+        self._reread = reread
+        self._flats_opened, self._sets = {}, {}  # the flats of one filter are of no use to the next
+        of: dict[int, Masters] = {}
+        facts: dict[int, Facts] = {}
+        explained: list[str] = []
+        for group in groups_of(lights):
+            for numbers, masters, words in self._of_group(group):
+                of |= dict.fromkeys(numbers, masters)
+                facts |= dict.fromkeys(numbers, group.facts)
+                explained.append(words)
+        ordered = {number: of[number] for number in lights}
+        return Chosen(ordered, facts, tuple(dict.fromkeys(explained)))
+
+    def _of_group(self, group: Group) -> list[tuple[tuple[int, ...], Masters, str]]:
+        """A group's masters: one set, or one for each flat that some of its lights show the dust of."""
+        warnings: list[str] = []
+        words: list[str] = []
+        bias = self._bias(group.facts, warnings, words)
+        dark = self._dark(group.facts, bias, warnings, words)
+        base = Masters(bias=bias, dark=dark, low_light=self._low_light)
+        if self._wanted.flat is None:
+            return [self._together(group.numbers, base, None, warnings, words)]
+        if self._wanted.flat != AUTO:
+            flat = self._named(Kind.FLAT, self._wanted.flat, bias)
+            return [self._together(group.numbers, base, flat, warnings, words)]
+        found = find(Kind.FLAT, group.facts, self._among)
+        parts = []
+        for mine, numbers in self._flats(group, found, base):
+            told = [*warnings, *mine.warnings]
+            words_too = [*words, mine.explained]
+            parts.append(self._together(numbers, base, self._flat(mine.kept), told, words_too))
+        return parts
+
+    def _together(
+        self,
+        numbers: tuple[int, ...],
+        base: Masters,
+        flat: Master | None,
+        warnings: Sequence[str],
+        words: Sequence[str],
+    ) -> tuple[tuple[int, ...], Masters, str]:
+        masters = replace(base, flat=flat)
+        told = (*warnings, *(warning for master in masters.all() for warning in master.warnings))
+        told += masters.low_light.warnings if masters.low_light is not None else ()
+        key = tuple(id(master) for master in masters.all())
+        if key not in self._sets:
+            self._sets[key] = replace(masters, warnings=tuple(dict.fromkeys(told)))
+        return numbers, self._sets[key], f"auto: {'; '.join(words)}" if words else ""
+
+    def _bias(self, lights: Facts, warnings: list[str], words: list[str]) -> Master | None:
+        if self._wanted.bias is None:
+            return None
+        if self._wanted.bias != AUTO:
+            return self._named(Kind.BIAS, self._wanted.bias, None)
+        try:
+            found = find(Kind.BIAS, lights, self._among)
+        except MasterMissing:
+            if self._wanted.dark is None:
+                raise
+            return None  # the dark holds its bias
+        return self._found(found, lights, None, warnings, words)
+
+    def _dark(
+        self, lights: Facts, bias: Master | None, warnings: list[str], words: list[str]
+    ) -> Master | None:
+        if self._wanted.dark is None:
+            return None
+        if self._wanted.dark != AUTO:
+            return self._named(Kind.DARK, self._wanted.dark, bias)
+        try:
+            found = find(Kind.DARK, lights, self._among)
+        except MasterMissing as missing:
+            if bias is None:
+                raise
+            warnings.append(f"Only the bias is taken off, dark current and hot pixels stay. {missing}")
+            return None
+        return self._found(found, lights, bias, warnings, words)
+
+    def _found(
+        self, found: Found, lights: Facts, bias: Master | None, warnings: list[str], words: list[str]
+    ) -> Master:
+        warnings += found.warnings
+        words.append(found.explained)
+        key = (found.kept.files, found.other and found.other.files, round(found.share, 3))
+        return self._open(key, lambda: open_found(found, self._among, lights, bias))
+
+    def _named(self, kind: Kind, path: str, bias: Master | None) -> Master:
+        def opened() -> Master:
+            dark_flat = None
+            if kind is Kind.FLAT and self._wanted.dark_flat not in (None, AUTO):
+                dark_flat = open_master(str(self._wanted.dark_flat), Kind.DARK_FLAT)
+            return open_master(path, kind, bias=bias, dark_flat=dark_flat)
+
+        return self._open((kind, path, id(bias)), opened)
+
+    def _open(self, key: tuple[object, ...], opened: Callable[[], Master]) -> Master:
+        if key not in self._opened:
+            self._opened[key] = opened()
+        return self._opened[key]
+
+    def _flats(self, group: Group, found: Found, base: Masters) -> list[tuple[Found, tuple[int, ...]]]:
+        """Which lights of the group belong to which flat."""
+        rivals = (found.kept, *found.rivals)
+        if len(rivals) == 1:
+            return [(found, group.numbers)]
+        judge = DustJudge([self._flat(kept) for kept in rivals], group.facts, Calibrator(base, group.facts))
+        if judge.all_alike:
+            return [(found, group.numbers)]
+        split = judge.split(group.numbers, self._reread)
+        if split is None:
+            told = (
+                f"{len(rivals)} flats of one night fit, and neither headers nor dust tell which these lights "
+                f"were taken through: {found.kept.name}, the nearest in time, is used."
+            )
+            return [(replace(found, warnings=(*found.warnings, told)), group.numbers)]
+        return [(find(Kind.FLAT, group.facts, [rivals[index]]), numbers) for index, numbers in split.items()]
+
+    def _flat(self, kept: Kept) -> Master:
+        if kept.files not in self._flats_opened:
+            self._flats_opened[kept.files] = open_kept(kept, self._among)
+        return self._flats_opened[kept.files]
+
+
+def _unread(number: int) -> Frame:
+    raise LookupError(f"sub {number} is asked for before any lights were given")
+
+
+def masters_for(wanted: Wanted, facts: Facts, reread: Callable[[int], Frame]) -> tuple[Masters, str]:
+    """The masters of lights like this one, as wanted, and in words what was chosen.
+
+    Raises MasterMissing or MasterMismatch where none fits.
+    """
+    if not is_automatic(wanted):
+        named = load_masters(
+            bias=wanted.bias,
+            dark=wanted.dark,
+            flat=wanted.flat,
+            dark_flat=wanted.dark_flat,
+            low_light=wanted.low_light,
+            lights=facts,
+        )
+        return named, ""
+    among = at_hand([] if facts.source is None else [facts.source], {})
+    chosen = Chooser(wanted, among).choose({facts.number: facts}, reread)
+    return chosen.of[facts.number], " ".join(chosen.explained)
