@@ -88,6 +88,16 @@ class LowLight:
         q = self.deficit_e if self.threshold_e is None else self.threshold_e
         return self.cold & (np.asarray(sky_e, np.float32) < q / 2)
 
+    @property
+    def added_variance_e2(self) -> float:
+        """What the map's noise puts into a sub's pixel, e-²: of what most pixels get back, 1 - s²/(s² + tau²)
+        of their deficit's error, and all of it in cold ones.
+        """
+        if not self.found:
+            return 0.0
+        each = [mix.share + (1 - mix.share) * (1 - 1 / mix.width**2) ** 2 for mix in self.found]
+        return self.noise_e**2 * sum(each) / len(each)
+
     def level_map(self, facts: Facts) -> Float32:
         """The lowest level at every pixel of frames of these facts, e-: one figure for each colour."""
         levels = np.empty(facts.size, np.float32)

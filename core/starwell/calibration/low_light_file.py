@@ -71,7 +71,7 @@ def is_low_light(facts: Facts) -> bool:
 
 
 def read_low_light(path: Path) -> LowLight:
-    """A map as `write_low_light` left it. MasterMismatch for another file, FileDamaged where figures are missing."""
+    """A map as `write_low_light` left it. MasterMismatch for another file, FileDamaged where figures lack."""
     frame = fits.read(path)
     header = frame.facts.header
     if not is_low_light(frame.facts):

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from starwell.frame import Planes
+from starwell.calibration.noise_share import masters_variance_e2
+from starwell.frame import Float64, Planes
 from starwell.session.events import StackMeasured
 from starwell.session.intake import Intake
-from starwell.session.members import Members
+from starwell.session.members import Member, Members
 from starwell.stack.halves import BLOCKS
+from starwell.stack.pattern import Coherence, coherence, common, pattern
 from starwell.stack.running import RunningStack
 
 _EFFICIENCY_BLOCK = 8
 """Samples of a plane along a block's side: finer blocks are flattered by interpolation."""
+_MOST_SUBS = 96
+"""Of each half so many subs, drawn by chance, tell how far the subs moved."""
+_SURE = 3.0
+"""A fixed pattern counts from so many of its errors on; below, twice the error bounds it."""
+_TELLING = 0.5
+"""A fixed pattern whose error is larger than this part of the noise, in variance, is not told at all."""
+
+
+class Outlook(NamedTuple):
+    """Fixed pattern in the stack (unit of the noise), subs until it outweighs the noise, and what as many
+    subs again would take off the noise, %; None what cannot be told."""
+
+    fixed: float | None
+    n_star: float | None
+    gain_percent: float | None
 
 
 def efficiency_block_px(planes: Planes) -> int:
     """The block of stack px on which interpolation tells no lies: 8 samples of the coarsest plane wide."""
-    return _EFFICIENCY_BLOCK * max(1, max(plane.step for plane in planes.planes) // planes.output_step)
+    return _EFFICIENCY_BLOCK * _sample_px(planes)
 
 
 def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackMeasured | None:
@@ -29,31 +47,100 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
     transparency, sky and exposure (methods, section 9), and of the samples a colour plane has per pixel of
     the stack. Green channel in colour.
     """
-    placed = [m.placed.weight for _, m in members.stacked() if m.placed is not None]
+    placed = [(n, m) for n, m in members.stacked() if m.placed is not None]
     if len(placed) < 2:
         return None
-    channel = len(placed[0]) // 2
-    weights = np.array([w[channel] for w in placed])
+    weights = np.array([m.placed.weight[len(m.placed.weight) // 2] for _, m in placed if m.placed])
+    channel = intake.planes.channels // 2
     reference = members.reference_sigma_adu
     reached = stack.sums.noise(channel)
     if reference is None or not reached:
         return None
-    egain = intake.model.egain
-    ideal = reference / math.sqrt(float(weights.sum()) * intake.planes.density(channel))
-    figures = tuple(reached.get(block, math.nan) * egain for block in BLOCKS)
+    egain, density = intake.model.egain, intake.planes.density(channel)
+    ideal = reference / math.sqrt(float(weights.sum()) * density)
     block = efficiency_block_px(intake.planes)
     at_block = reached.get(block, math.nan)
+    effective = members.effective()
+    shared = _shared(placed, weights, intake.planes)
+    seen = _outlook(stack, channel, at_block, shared, effective)
+    moving = 1.0 if shared is None else shared.white + (1 - shared.white) / effective
+    masters = masters_variance_e2(intake.masters, intake.model, _sky_adu(members, intake))
     return StackMeasured(
         stacked=len(placed),
-        effective_subs=members.effective(),
+        effective_subs=effective,
         livetime_s=members.livetime_s(),
         sub_sigma_e=reference * egain,
         ideal_e=ideal * egain,
-        reached_e=figures,
+        reached_e=tuple(reached.get(b, math.nan) * egain for b in BLOCKS),
         efficiency_percent=100 * ideal / at_block if at_block > 0 else None,
         efficiency_block_px=block,
         egain=egain,
         read_noise_e=intake.model.read_noise_e,
         sky_e=None if members.reference_sky_adu is None else members.reference_sky_adu * egain,
         origin=intake.model.origin.value,
+        fixed_e=None if seen.fixed is None else seen.fixed * egain,
+        n_star=seen.n_star,
+        gain_percent=seen.gain_percent,
+        masters_e=None if masters is None else math.sqrt(masters * max(moving, 0.0) / density),
     )
+
+
+def outlook(ratio: float, error: float, temporal: float, effective: float) -> Outlook:
+    """What a fixed pattern of this variance over the temporal one means; temporal: the noise, any unit.
+
+    sigma²(N) = sigma_1²/N + sigma_F²: N* = sigma_1²/sigma_F². A pattern that is not seen is taken for the
+    largest that could hide when it is asked what more subs would gain.
+    """
+    if not error < _TELLING * max(1.0, ratio):
+        return Outlook(None, None, None)
+    sure = ratio > _SURE * error
+    floor = ratio if sure else max(ratio, 0.0) + 2 * error
+    gain = 100 * (1 - math.sqrt((0.5 + floor) / (1 + floor)))
+    if not sure:
+        return Outlook(None, None, gain)
+    return Outlook(math.sqrt(ratio) * temporal, effective / ratio, gain)
+
+
+def _outlook(
+    stack: RunningStack, channel: int, at_block: float, shared: Coherence | None, effective: float
+) -> Outlook:
+    step = _sample_px(stack.planes)
+    sums = stack.sums
+    measured = common(sums.halves, channel, sums.sum[channel], sums.weight[channel], step)
+    if measured is None or shared is None or not at_block > 0:
+        return Outlook(None, None, None)
+    found = pattern(measured, shared, at_block**2, stack.fwhm_px / step)
+    if found is None:
+        return Outlook(None, None, None)
+    return outlook(found.ratio, found.error, at_block, effective)
+
+
+def _shared(placed: list[tuple[int, Member]], weights: Float64, planes: Planes) -> Coherence | None:
+    """How far odd and even subs moved against each other, in samples of a colour plane.
+
+    Looked up at three points of the frame, for a field may turn.
+    """
+    height, width = placed[0][1].facts.size
+    points = np.array([(0.5, 0.5), (0.2, 0.2), (0.8, 0.8)]) * (width, height)
+    draw = np.random.default_rng(len(placed))
+    halves = []
+    for parity in (1, 0):
+        mine = np.array([i for i, (number, _) in enumerate(placed) if number % 2 == parity])
+        if not mine.size:
+            return None
+        if mine.size > _MOST_SUBS:
+            mine = np.sort(draw.choice(mine, _MOST_SUBS, replace=False))
+        moves = [p.transform.inverse().apply(points) for i in mine if (p := placed[i][1].placed)]
+        halves.append((np.array(moves) / max(plane.step for plane in planes.planes), weights[mine]))
+    (odd, odd_weight), (even, even_weight) = halves
+    return coherence(odd, even, odd_weight, even_weight)
+
+
+def _sky_adu(members: Members, intake: Intake) -> float:
+    sky = members.reference_sky_adu
+    return sky if sky is not None and intake.pedestal_is_off else 0.0
+
+
+def _sample_px(planes: Planes) -> int:
+    """Stack px between samples of the coarsest plane."""
+    return max(1, max(plane.step for plane in planes.planes) // planes.output_step)
