@@ -26,7 +26,8 @@ class SimulatedDriver:
 
     speed: simulated seconds to a real one. size: WxH, px. seed: of the sky. colour: a Bayer mosaic. truth: a
     sensor with one of the faults the flat lab tells apart. response: of its cold pixels. panel: e-/s that
-    flats see. NUMBER=FAULT: what goes wrong with this exposure, counted from 1.
+    flats see. defocus: the diameter of the rings that stars are, px. NUMBER=FAULT: what goes wrong with this
+    exposure, counted from 1.
     """
 
     name = SIMULATED
@@ -52,7 +53,7 @@ class SimulatedDriver:
             except ValueError:
                 raise PlanError(
                     f"simulated:{option} is not understood: speed=60, size=640x480, seed=2, colour, "
-                    "panel=0.8, truth=TRUTH, response=SHAPE and NUMBER=FAULT are, where FAULT is "
+                    "panel=0.8, defocus=30, truth=TRUTH, response=SHAPE and NUMBER=FAULT are, where FAULT is "
                     f"{', '.join(Fault)}, TRUTH {', '.join(Truth)} and SHAPE {', '.join(Response)}."
                 ) from None
         return wish.camera()
@@ -69,6 +70,7 @@ class _Wish:
     truth: Truth | None = None
     response: Response = Response.EXPONENTIAL
     panel_e_s: float | None = None
+    defocus_px: float = 0.0
     faults: dict[int, Fault] = field(default_factory=dict)
 
     def take(self, name: str, value: str) -> None:
@@ -89,6 +91,8 @@ class _Wish:
                 self.response = Response(value)
             case "panel":
                 self.panel_e_s = _positive(value)
+            case "defocus":
+                self.defocus_px = _positive(value)
             case _:
                 self.faults[int(name)] = Fault(value)
 
@@ -100,6 +104,7 @@ class _Wish:
         warmer = WARMER_K if self.truth is Truth.DARK_MISMATCH else 0.0
         camera = SimulatedCamera(plan, speed=self.speed, faults=self.faults, darks_warmer_k=warmer)
         camera.shine(self.panel_e_s)
+        camera.defocus(self.defocus_px)
         return camera
 
 

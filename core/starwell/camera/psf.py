@@ -58,7 +58,12 @@ class Psf:
         return self._at(along * math.cos(angle), along * math.sin(angle))
 
     def ringed(self, diameter_px: float, obstruction: float, fwhm_px: float) -> Psf:
-        """Spread evenly over the ring that a telescope with a central obstruction makes out of focus."""
+        """Spread evenly over the ring that a telescope with a central obstruction makes out of focus.
+
+        Beyond 4 FWHM without the wings of its seeing, which a wide ring drowns.
+        """
+        if diameter_px > 4 * fwhm_px and len(self.sigma) > 1:
+            return Psf.seen(fwhm_px, None).ringed(diameter_px, obstruction, fwhm_px)
         count = math.ceil(4 * (diameter_px / fwhm_px) ** 2) + 8
         k = np.arange(count)
         inner = obstruction**2

@@ -6,6 +6,7 @@ Deterministic: the n-th light, dark, … of a seed is always the same at the sam
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,15 +18,9 @@ from types import MappingProxyType
 
 from starwell.camera.clock import TICK_S, Clock
 from starwell.camera.cooler import Climate, Cooler
-from starwell.camera.protocol import (
-    CameraFacts,
-    Control,
-    ControlRange,
-    Progress,
-    Telemetry,
-)
+from starwell.camera.protocol import CameraFacts, Control, ControlRange, Progress, Telemetry
 from starwell.camera.readout import Readout, binned, chip_at, cut_off, window
-from starwell.camera.sky import Sky, SkyPlan, demo_plan
+from starwell.camera.sky import Defocus, Sky, SkyPlan, demo_plan
 from starwell.errors import Aborted, CameraError, CameraGone, CameraNotFound, ControlRefused, Transient
 from starwell.frame import Exposure, Frame, Kind
 
@@ -95,6 +90,7 @@ class SimulatedCamera:
         self._values |= {Control.GAIN: self.plan.chip.gain, Control.OFFSET: self.plan.chip.offset_setting}
         self._asked = self._dropped = self._dropped_before = 0
         self._lock = threading.Lock()
+        self._focuser: tuple[Defocus, ...] = ()
         self._sky: Sky | None = None
         self._renderer: ThreadPoolExecutor | None = None
         self._plugged_in = True
@@ -130,6 +126,10 @@ class SimulatedCamera:
     def shine(self, e_s: float | None) -> None:
         """Let flats see a panel of so many e-/s per px where nothing shades it; None: as the plan has it."""
         self._panel_e_s = e_s
+
+    def defocus(self, diameter_px: float) -> None:
+        """Turn the focuser until stars are rings of this outer diameter; 0 is sharp."""
+        self._focuser = (Defocus(range(sys.maxsize), diameter_px),) if diameter_px > 0 else ()
 
     def go_on_after(self, taken: Mapping[Kind, int]) -> None:
         """The night has so many frames of each kind already; the sky goes on after them."""
@@ -260,7 +260,8 @@ class SimulatedCamera:
         chip = chip_at(base, exposure.gain, exposure.offset, readout.celsius + warmer)
         seconds = readout.seconds
         shot_through = exposure.filter if exposure.kind in (Kind.LIGHT, Kind.FLAT) else None
-        sky = self._sky.varied(chip=chip, filter=shot_through, flat_seconds=seconds)
+        optics = replace(self.plan.optics, defocused=self.plan.optics.defocused + self._focuser)
+        sky = self._sky.varied(chip=chip, filter=shot_through, flat_seconds=seconds, optics=optics)
         match exposure.kind:
             case Kind.LIGHT:
                 frame = sky.light(i, seconds)

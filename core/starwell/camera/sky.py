@@ -121,7 +121,7 @@ class Sky:
         return shade.astype(np.float32)
 
     def varied(self, **changes: Any) -> Sky:
-        """The same field with other settings: chip (of the same flaws), filter, target or flat_seconds.
+        """The same field with other settings: chip (of the same flaws), filter, target, flat_seconds, focus.
 
         What costs time and does not depend on them is shared.
         """

@@ -6,7 +6,7 @@ Where there are many small ones the summits of the bin are all of them; else SEP
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -56,9 +56,9 @@ class Stars:
     """The stars of one sub, brightest first.
 
     x, y (n,): sensor px. flux_adu, flux_error_adu (n,): within 1.5 FWHM, above the local sky. peak_adu (n,):
-    highest pixel above the sky. saturated (n,). Of the field: fwhm_px and hfr_px (medians, pixel not
-    subtracted; NaN without stars), eccentricity and angle_deg (of the major axis, x towards y) of the mean
-    second moments.
+    highest pixel above the sky. saturated, star_hfr_px (n,). Of the field: fwhm_px and hfr_px (medians, pixel
+    not subtracted; NaN without stars), eccentricity and angle_deg (of the major axis, x towards y) of the
+    mean second moments.
     """
 
     x: Float64
@@ -71,6 +71,7 @@ class Stars:
     angle_deg: float
     flux_error_adu: Float64
     saturated: Mask
+    star_hfr_px: Float64 = field(default_factory=lambda: np.empty(0))
 
     @property
     def count(self) -> int:
@@ -246,6 +247,7 @@ def _listed(found: Profiles, size: tuple[int, int]) -> Stars:
         angle_deg=angle,
         flux_error_adu=found.error,
         saturated=found.saturated,
+        star_hfr_px=found.hfr,
     )
 
 

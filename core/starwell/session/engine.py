@@ -6,38 +6,17 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from starwell.errors import PlanError, StarwellError
-from starwell.session.engine_settings import checked_setting
+from starwell.errors import StarwellError
+from starwell.session.engine_orders import Orders, Standing
 from starwell.session.engine_status import status_of
 from starwell.session.events import Event, State, StateChanged
-from starwell.session.face import (
-    Abort,
-    AnyCommand,
-    Merge,
-    Pause,
-    Quit,
-    Reject,
-    Reply,
-    Restore,
-    Save,
-    Set,
-    Start,
-    Status,
-    Stop,
-    Stretch,
-)
+from starwell.session.face import AnyCommand, Reply, Status
 from starwell.session.journal import StateEntered
 from starwell.session.night_run import NightRun, Setup
-from starwell.session.plan_file import read_plan
-from starwell.session.stacking import Stacking
 from starwell.session.subscription import Subscribers, Subscription
-from starwell.session.tasks import Unfinished
 from starwell.session.telling import Telling
 from starwell.session.wishes import Ending, Task, Wishes
 
-_AT_WORK = (State.EXPOSING, State.COOLING, State.PAUSED)
 _ALERTS_S = 2.0
 
 
@@ -59,6 +38,7 @@ class Engine:
         self._state, self._why = State.IDLE, ""
         self._run: NightRun | None = None
         self._lock = threading.Lock()
+        self._orders = Orders(setup, self._wishes, self._telling, self._stands, self.quit)
         self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
 
     def start(self, task: Task | None = None) -> None:
@@ -112,104 +92,15 @@ class Engine:
 
     def status(self) -> Status:
         """How the night stands now."""
-        return status_of(self._run, self._state, self._why)
+        return status_of(self._run, self._state, self._why, self._setup)
 
     def command(self, command: AnyCommand) -> Reply:
         """Accept a command, or say why not."""
         with self._lock:
-            match command:
-                case Start(plan=plan):
-                    return self._start(plan)
-                case Pause():
-                    return self._pause()
-                case Stop():
-                    return self._stop()
-                case Abort():
-                    return self._abort()
-                case Set(name=name, value=value):
-                    return self._set(name, value)
-                case Quit():
-                    self.quit()
-                    return Reply(True, "The engine ends: files are finished, then the sensor warms up.")
-                case _:
-                    return self._of_stacks(command)
+            return self._orders.take(command)
 
-    def _start(self, file: str | None) -> Reply:
-        if self._state is State.STOPPING and self._wishes.ending is Ending.QUIT:
-            return Reply(False, "The engine is ending.")
-        if file is not None:
-            return self._start_plan(Path(file))
-        if self._wishes.paused:
-            self._wishes.go_on()
-            return Reply(True, "Going on.")
-        if self._state in _AT_WORK:
-            return Reply(False, f"Nothing to start: {self._state}, {self._why}.")
-        return self._try_again()
-
-    def _try_again(self) -> Reply:
-        """After a fault, or at last the night that was broken off before this engine was started."""
-        run, left = self._run, None
-        if run is None:
-            left = Unfinished(self._setup.state).task()
-        elif run.failure is not None and run.night is not None:
-            left = Task(plan=run.plan, folder=run.night.night.folder, resume=True)
-        elif run.failure is not None:
-            left = run.task
-        if left is None:
-            return Reply(False, "Nothing was paused: name a plan, `starwell start PLAN.toml`.")
-        self._wishes.give(msgspec.structs.replace(left, paused=False))
-        return Reply(True, f"Going on with {left.folder or 'the plan'}.")
-
-    def _start_plan(self, file: Path) -> Reply:
-        if self._state in _AT_WORK:
-            return Reply(False, "A series is running: `starwell stop` ends it, then start the plan.")
-        config = self._setup.config
-        known = config.site.latitude is not None and config.site.longitude is not None
-        plan = read_plan(file, site_known=known, filters=config.rig.filters)
-        if plan.camera is None and config.rig.camera is None:
-            raise PlanError(f"{file} names no camera, and neither does [rig] of the configuration.")
-        self._wishes.give(Task(plan=plan))
-        return Reply(True, f"{file.name} begins.")
-
-    def _pause(self) -> Reply:
-        if self._wishes.paused:
-            return Reply(False, "It is paused already; `starwell start` goes on.")
-        if self._state not in _AT_WORK:
-            return Reply(False, f"Nothing to pause: {self._state}.")
-        self._wishes.pause()
-        return Reply(True, "Pausing after this frame; `starwell start` goes on.")
-
-    def _stop(self) -> Reply:
-        if self._state not in _AT_WORK:
-            return Reply(False, f"Nothing to stop: {self._state}.")
-        self._wishes.end(Ending.STOP)
-        return Reply(True, "The series ends with this frame, and the stack is saved.")
-
-    def _abort(self) -> Reply:
-        if self._state not in _AT_WORK:
-            return Reply(False, f"Nothing to abort: {self._state}.")
-        self._wishes.pause(at_once=True)
-        return Reply(True, "The exposure is ended without its frame; `starwell start` goes on.")
-
-    def _set(self, name: str, value: float | str) -> Reply:
-        run = self._run
-        camera = run.kept.camera if run is not None and run.kept is not None else None
-        if camera is None or self._state not in _AT_WORK:
-            return Reply(False, "No series is running whose settings could be changed.")
-        setting, number, unit = checked_setting(camera, name, value)
-        self._wishes.set(setting, number)
-        return Reply(True, f"{name} will be {number:g}{unit} from the next frame on.")
-
-    def _of_stacks(self, command: AnyCommand) -> Reply:
-        run = self._run
-        night = run.night if run is not None else None
-        stacking = night.stacking if night is not None else None
-        if night is None or stacking is None:
-            return Reply(False, "Nothing is being stacked.")
-        if isinstance(command, Reject | Restore) and command.number not in night.journal.lights:
-            last = max(night.journal.lights, default=0)
-            return Reply(False, f"There is no sub {command.number}; the last one is {last}.")
-        return _asked_of(stacking, command)
+    def _stands(self) -> Standing:
+        return Standing(self._run, self._state, self._why)
 
     def _work(self) -> None:
         """The capture thread."""
@@ -241,27 +132,6 @@ class Engine:
         if night is not None:
             night.append(StateEntered(state=state.value, why=why))
         self._telling.publish(StateChanged(state=state, why=why))
-
-
-def _asked_of(stacking: Stacking, command: AnyCommand) -> Reply:
-    match command:
-        case Reject(number=number):
-            stacking.reject(number)
-            return Reply(True, f"Sub {number} is taken out of the stack.")
-        case Restore(number=number):
-            stacking.restore(number)
-            return Reply(True, f"Sub {number} is put back into the stack.")
-        case Merge():
-            stacking.merge()
-            return Reply(True, "The newest split of a stack is undone.")
-        case Stretch(name=name):
-            stacking.set_stretch(name)
-            return Reply(True, f"Pictures are stretched by {name} from now on.")
-        case Save():
-            stacking.save()
-            return Reply(True, "The stack is being written.")
-        case _:
-            return Reply(False, f"This engine does not know {type(command).__name__}.")
 
 
 def _nobody(_folder: Path) -> None:

@@ -17,7 +17,15 @@ from starwell.config import write_whole
 from starwell.errors import PlanError, StorageError
 from starwell.frame import Facts, Frame, Kind, sampled
 from starwell.session.events import FrameTaken, QualityAdvice
-from starwell.session.journal import AnyRecord, ClockJumped, FrameSaved, Journal, Opened
+from starwell.session.journal import (
+    AnyRecord,
+    ClockJumped,
+    FrameSaved,
+    Journal,
+    Opened,
+    SettingChanged,
+    UserNote,
+)
 from starwell.session.night_files import Night
 from starwell.session.output import Unit
 from starwell.session.plan import Plan
@@ -35,7 +43,8 @@ _JUMP_S = 2.0
 class OpenNight:
     """One night of one plan. Opening it takes up what its journal holds; raises StorageError.
 
-    resume: to go on with the plan, not to begin it anew; the stacks go on in both cases. done: frames of the
+    resume: to go on with the plan, not to begin it anew; the stacks go on in both cases. text: the plan as it
+    was written, kept as plan.toml. done: frames of the
     plan so far, by Step.series. began: when the plan was begun.
     """
 
@@ -46,6 +55,7 @@ class OpenNight:
         telling: Telling,
         *,
         resume: bool = False,
+        text: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.night = Night(folder)
@@ -62,16 +72,20 @@ class OpenNight:
         self.done = Counter(self._done() if resume else {})
         if resume:
             self._assign(adopted)
+        set_so_far = [r for r in self._this_plan() if isinstance(r, SettingChanged)] if resume else []
+        self._settings = {(record.name, record.series): record for record in set_so_far}
         self.began = self._began(resume)
         self.append(Opened(version=__version__, camera=plan.camera, resumed=resume))
-        write_plan(folder, plan)
+        write_plan(folder, plan, text)
         self._offset_s = self._clock_offset_s()
         self.stacking: Stacking | None = None
+        self.making: StackMaking | None = None
         self.had = 0
         try:
             if plan.stack.live:
                 make = StackMaking(plan, frames, telling.publish, telling.audited)
                 unit = Unit(plan.stack.unit)
+                self.making = make
                 self.stacking = Stacking(self.night, self.journal, make, telling.publish, unit=unit)
                 with telling.recalling():
                     self.had = self.stacking.resume()
@@ -94,6 +108,11 @@ class OpenNight:
     def next_number(self, kind: Kind) -> int:
         """The number of the next frame of this kind."""
         return self._numbers[kind] + 1
+
+    @property
+    def settings(self) -> tuple[SettingChanged, ...]:
+        """What was set by hand before this engine took the plan up, the last of each."""
+        return tuple(self._settings.values())
 
     def count(self, facts: Facts, series: str) -> None:
         """A frame is on disk."""
@@ -134,6 +153,10 @@ class OpenNight:
             return
         with contextlib.suppress(StorageError):
             self.journal.append(msgspec.structs.replace(record, at=self._at()))
+
+    def note(self, text: str) -> None:
+        """Enter a line of the user's; StorageError."""
+        self.journal.append(UserNote(text=text, at=self._at()))
 
     def watch_clock(self) -> None:
         """Note and tell a wall clock that was set; frames keep their order by their numbers."""
@@ -200,9 +223,11 @@ def _shows(record: FrameSaved, step: Step) -> bool:
     return (record.kind, record.filter) == (step.exposure.kind, step.exposure.filter)
 
 
-def write_plan(folder: Path, plan: Plan) -> None:
-    """Keep the plan in its night, for `--resume`."""
+def write_plan(folder: Path, plan: Plan, text: str = "") -> None:
+    """Keep the plan in its night, for `--resume`, and as it was written."""
     write_whole(folder / _PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=2))
+    if text:
+        write_whole(folder / "plan.toml", text.encode())
 
 
 def plan_of(folder: Path) -> Plan:

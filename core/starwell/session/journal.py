@@ -82,10 +82,11 @@ class SeriesEnded(StackCommand, frozen=True, kw_only=True):
 
 
 class SettingChanged(Record, frozen=True, kw_only=True):
-    """A control was set to a value, as read back."""
+    """A control was set to a value, as read back; or a setting of the lights, from this series on."""
 
     name: str
-    value: float
+    value: float | str
+    series: str = ""
 
 
 class StateEntered(Record, frozen=True, kw_only=True):
@@ -95,6 +96,12 @@ class StateEntered(Record, frozen=True, kw_only=True):
     why: str = ""
 
 
+class UserNote(Record, frozen=True, kw_only=True):
+    """A line of the user's."""
+
+    text: str
+
+
 class ClockJumped(Record, frozen=True, kw_only=True):
     """The wall clock moved by this many seconds against the monotonic one."""
 
@@ -102,7 +109,7 @@ class ClockJumped(Record, frozen=True, kw_only=True):
 
 
 AnyStackCommand = RejectedByHand | RestoredByHand | MergedByHand | SeriesEnded
-AnyRecord = Opened | FrameSaved | AnyStackCommand | SettingChanged | StateEntered | ClockJumped
+AnyRecord = Opened | FrameSaved | AnyStackCommand | SettingChanged | StateEntered | UserNote | ClockJumped
 _DECODER: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -12,21 +10,23 @@ import msgspec
 from starwell.camera.folder import FileCamera
 from starwell.camera.protocol import Camera
 from starwell.camera.simulated import SimulatedCamera
-from starwell.config import Config, Remembered, Settings
+from starwell.config import Remembered, Settings
 from starwell.errors import PlanError, StarwellError, StorageError
 from starwell.frame import Exposure, Frame
 from starwell.session.capture import gone
+from starwell.session.ends import Ends
 from starwell.session.engine_night import OpenNight
+from starwell.session.engine_settings import all_told
 from starwell.session.events import QualityAdvice, SeriesFinished, State
 from starwell.session.guide import Guide
-from starwell.session.guiding import Guider
 from starwell.session.kept_camera import KeptCamera, keywords_of_rig
 from starwell.session.night_files import night_folder
-from starwell.session.plan import Plan, Resume
+from starwell.session.plan import Resume
 from starwell.session.plan_ends import Endings
 from starwell.session.plan_outlook import outlook
 from starwell.session.plan_walk import warms_up
 from starwell.session.resume import Tally
+from starwell.session.setup import Setup as Setup
 from starwell.session.shooting import Shooting
 from starwell.session.shooting_room import Room, SeriesOver
 from starwell.session.tasks import LastTime, Unfinished, of_files, target_of
@@ -35,30 +35,6 @@ from starwell.session.wheel import Wheel
 from starwell.session.wishes import Ending, Task, Wishes
 
 _DRAINED_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What an engine works with. connect: the camera of a name, passing by a night's own folder.
-
-    state: where settings are remembered. data: where nights go. keywords: of this computer, for headers.
-    guider: in place of the plan's. now: the wall clock.
-    """
-
-    connect: Callable[[str, Path | None], Camera]
-    state: Path
-    data: Path
-    config: Config = field(default_factory=Config)
-    keywords: dict[str, object] = field(default_factory=dict)
-    guider: Guider | None = None
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-    def site(self, plan: Plan) -> tuple[float, float] | None:
-        """Latitude and longitude tonight."""
-        if plan.site is not None:
-            return plan.site.latitude_deg, plan.site.longitude_deg
-        site = self.config.site
-        return None if site.latitude is None or site.longitude is None else (site.latitude, site.longitude)
 
 
 class NightRun:
@@ -84,6 +60,7 @@ class NightRun:
         self.kept: KeptCamera | None = None
         self.guide: Guide | None = None
         self.shooting: Shooting | None = None
+        self._ends: Ends | None = None
         self._setup = setup
         self._wishes = wishes
         self._telling = telling
@@ -96,6 +73,14 @@ class NightRun:
     def taken(self) -> int:
         """Frames so far."""
         return self.shooting.taken if self.shooting is not None else 0
+
+    @property
+    def ends(self) -> str:
+        """What ends the sequence, and when; empty where that is not known."""
+        shooting, ends, night = self.shooting, self._ends, self.night
+        if shooting is None or ends is None or night is None:
+            return ""
+        return ends.text(shooting.plan, dict(night.done), self._setup.now())
 
     def carry_out(self, *, stay: bool) -> None:
         """Do it. SeriesFinished is told whatever happens; stay: the night stays open after it."""
@@ -123,10 +108,10 @@ class NightRun:
 
     def _open(self) -> None:
         self._telling.begin(self.plan, self._setup.site(self.plan), self._setup.now)
-        if self.task.paused:
+        if self.task.paused and not self.task.ready:
             self._open_night(None)
             self._enter(State.PAUSED, "taken up again; `starwell start` goes on")
-            self._wishes.wait_while_paused()
+            self._wishes.wait_while_paused(asleep=True)
             if self._wishes.ending is not Ending.NONE:
                 raise SeriesOver("interrupted", finished=self._wishes.ending is Ending.STOP)
             self._open_camera()
@@ -158,7 +143,13 @@ class NightRun:
         self.plan = msgspec.structs.replace(self.plan, camera=named, cooling=cooling)
         if told:
             self._telling.publish(QualityAdvice(subject="as last time", advice=told))
+        for event in all_told(camera, self._first_exposure(self._last_time)):
+            self._telling.publish(event)
         return camera
+
+    def _first_exposure(self, last_time: LastTime) -> Exposure | None:
+        first = next(((t.name, s.exposure) for t in self.plan.targets for s in t.series), None)
+        return last_time.fill(first[1], first[0]) if first is not None else None
 
     def _folder(self) -> Path | None:
         if self.task.folder is not None:
@@ -168,7 +159,9 @@ class NightRun:
     def _open_night(self, camera: Camera | None) -> None:
         setup = self._setup
         folder = self._folder() or night_folder(setup.data, target_of(self.plan, camera), setup.now())
-        self.night = OpenNight(folder, self.plan, self._telling, resume=self.task.resume, now=setup.now)
+        self.night = OpenNight(
+            folder, self.plan, self._telling, resume=self.task.resume, text=self.task.text, now=setup.now
+        )
         self._opened(folder)
         self._unfinished.note(folder)
         if self.night.had and not self.task.resume:
@@ -183,6 +176,7 @@ class NightRun:
         rig, site = setup.config.rig, setup.site(plan)
         latitude, longitude = site if site is not None else (None, None)
         endings = Endings(plan, night.began, latitude_deg=latitude, longitude_deg=longitude)
+        self._ends = Ends(endings, kept.pace)
         self._tell_outlook(endings, kept)
         self.guide = Guide(
             plan,
@@ -205,6 +199,7 @@ class NightRun:
             first_light=self._remember,
             now=setup.now,
             keywords={**keywords_of_rig(setup.config, plan), **setup.keywords},
+            ready=self.task.ready,
         )
         self.shooting = Shooting(room)
         try:

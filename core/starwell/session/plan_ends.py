@@ -117,6 +117,11 @@ class Endings:
         self._fixed = {end: self._moment(end) for end in named if isinstance(end, AtClock | AtDawn)}
 
     @property
+    def zone(self) -> tzinfo | None:
+        """Of clock times; None: this computer's."""
+        return self._zone
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """The ends that can never come, for people: no site, or a Sun that does not rise."""
         return tuple(sorted(str(end) for end, moment in self._fixed.items() if moment is None))

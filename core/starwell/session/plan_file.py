@@ -20,7 +20,7 @@ from starwell.session.plan_ends import ENDS_EXPECTED, parse_end
 from starwell.session.plan_lines import KeyLines
 from starwell.session.plan_table import Mistake, Notes, PlainRefusal, Table, did_you_mean, listed
 
-_CAMERA = re.compile(r"simulated|zwo(:.+)?|(folder|watch):.+")
+_CAMERA = re.compile(r"simulated(:.+)?|zwo(:.+)?|(folder|watch):.+")
 _CAMERA_EXPECTED = '"simulated", "zwo", "zwo:UID", "folder:DIR" or "watch:DIR"'
 _ANGLE = re.compile(r"([+-]?)(\d+)\s*[:hd°\s]\s*(\d+)\s*(?:[:m'′\s]\s*(?:(\d+(?:\.\d+)?)\s*[s\"″]?)?)?")
 _RA_EXPECTED = 'J2000 as "13h29m52.7s", "13:29:52.7" or degrees'
@@ -39,11 +39,28 @@ def read_plan(path: Path, *, site_known: bool = False, filters: Collection[str] 
 
     site_known: the configuration has a site. filters: those of the configured rig; empty: not known.
     """
+    text = text_of(path)
+    return plan_in(text, str(path), site_known=site_known, filters=filters, folder=path.parent)
+
+
+def text_of(path: Path) -> str:
+    """What is written in this file; PlanError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise PlanError(f"The plan {path} cannot be read: {fault}.") from fault
-    plan, mistakes = check_plan(text, str(path), site_known=site_known, filters=filters, folder=path.parent)
+
+
+def plan_in(
+    text: str,
+    file: str = "plan",
+    *,
+    site_known: bool = False,
+    filters: Collection[str] = (),
+    folder: Path | None = None,
+) -> Plan:
+    """The plan in this text, as `check_plan` takes it; PlanError names all its mistakes."""
+    plan, mistakes = check_plan(text, file, site_known=site_known, filters=filters, folder=folder)
     if plan is None:
         count = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "one mistake"
         lines = "\n".join(f"  {m}" for m in mistakes)

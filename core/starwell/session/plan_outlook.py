@@ -34,13 +34,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """A night in advance. ends: None where only the sky's brightness ends it."""
+    """A night in advance.
+
+    ends: None where only the sky's brightness ends it. lights_ended_by: None where they are all taken.
+    """
 
     began: datetime
     lights_end: datetime | None
     ends: datetime | None
     spans: tuple[Span, ...]
     unknown_ends: tuple[str, ...] = ()
+    lights_ended_by: str | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -85,23 +89,26 @@ def outlook(
     done: Mapping[str, int] | None = None,
     overhead_s: float = 1.0,
     ambient_celsius: float = 20.0,
+    now: datetime | None = None,
 ) -> Outlook:
     """Walk the night from its beginning, with clouds never coming and guiding always settling.
 
-    overhead_s: reading out and saving a frame. ambient_celsius: where the sensor's ramps begin and end.
+    overhead_s: reading out and saving a frame. ambient_celsius: where the sensor's ramps begin and end. now:
+    walk what is left from this moment on, the sensor being cold.
     """
-    walk = _Walk(plan, endings, dict(done or {}), overhead_s, _ramp(plan, ambient_celsius))
+    begins = endings.began + _ramp(plan, ambient_celsius) if now is None else now
+    walk = _Walk(plan, endings, dict(done or {}), overhead_s, begins)
     walk.go()
     return walk.outlook(_ramp(plan, ambient_celsius) if warms_up(plan) else timedelta(0))
 
 
 class _Walk:
     def __init__(
-        self, plan: Plan, endings: Endings, done: dict[str, int], overhead_s: float, cooling: timedelta
+        self, plan: Plan, endings: Endings, done: dict[str, int], overhead_s: float, begins: datetime
     ) -> None:
         self._plan, self._endings, self._overhead_s = plan, endings, overhead_s
         self._before, self._done = dict(done), Counter(done)
-        self._now = endings.began + cooling
+        self._now = begins
         self._lights_end: datetime | None = None
         self._over: dict[str, str] = {}
         self._night_over: str | None = None
@@ -131,7 +138,9 @@ class _Walk:
             )
         ends_at = None if self._open else self._now + warm_up
         lights_end = None if self._open else self._lights_end
-        return Outlook(self._endings.began, lights_end, ends_at, tuple(spans), self._endings.unknown)
+        last = self._plan.targets[-1].name if self._plan.targets else ""
+        by = self._night_over or self._over.get(last)
+        return Outlook(self._endings.began, lights_end, ends_at, tuple(spans), self._endings.unknown, by)
 
     def _ended(self, step: Step) -> bool:
         """Take the step, unless something is over with it."""

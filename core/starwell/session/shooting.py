@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
+from starwell.camera.protocol import Control
 from starwell.errors import (
     Aborted,
     CameraError,
@@ -18,22 +19,18 @@ from starwell.errors import (
     Transient,
 )
 from starwell.frame import Exposure, Frame, Kind, sampled
+from starwell.session.boundary import Boundary
 from starwell.session.capture import Capture, Shot
 from starwell.session.dark_guard import DarkGuard, LightGetsIn
-from starwell.session.events import CameraFault, ControlChanged, Event, ExposureStarted, QualityAdvice, State
+from starwell.session.engine_settings import read_back, told
+from starwell.session.events import Event, ExposureStarted, QualityAdvice, State
 from starwell.session.flat_exposure import FlatExposures, NoFlats
-from starwell.session.journal import SettingChanged
-from starwell.session.plan import Target
+from starwell.session.focus import FocusLoop
+from starwell.session.patience import Patience
+from starwell.session.plan import Plan, Target
 from starwell.session.plan_ends import Conditions, Ended, Hold, Scope
 from starwell.session.plan_walk import Step, steps
-from starwell.session.shooting_room import SETTINGS, Room, Seen, SeriesOver
-from starwell.session.wishes import Ending
-
-_PATIENCE = 5
-"""After so many failed exposures in a row, the driver's own retries not counted, the camera is reopened."""
-
-_ROUNDS = 2
-"""And so often, before it is given up."""
+from starwell.session.shooting_room import Room, Seen
 
 _LOOK_S = 0.5
 _SHORTEST_LOOK_S = 0.005
@@ -57,15 +54,16 @@ class Shooting:
             progress=self._progress,
             stacks=room.night.stacks if room.plan.stack.live else 0,
         )
+        focus = FocusLoop(room, self._capture, self.seen)
+        self._boundary = Boundary(room, focus, at_hand=self._at_hand, changed=self._show_next)
         self._darks = DarkGuard(room.night.night, room.night.keep)
         self._flats = FlatExposures(room.plan.flats, self._capture.trial)
-        self._set: dict[str, float] = {}
-        self._read_back: dict[str, float] = {}
+        self._read_back = read_back(room.kept.camera)
         self._began: dict[str, datetime] = {}
         self._over: set[str] = set()
         self._lit: list[Target | None] = []
         self._night_over = False
-        self._failures = 0
+        self._patience = Patience(room, from_files=self._capture.from_files)
         self._taken = 0
 
     @property
@@ -73,12 +71,23 @@ class Shooting:
         """Frames so far."""
         return self._taken
 
+    @property
+    def plan(self) -> Plan:
+        """The plan with the numbers of frames asked for since."""
+        return self._boundary.adjusted.plan
+
+    @property
+    def next_step(self) -> Step | None:
+        """The step at hand or to come; from any thread."""
+        return self.seen.step or next(self._steps(), None)
+
     def walk(self) -> str:
         """Take all frames of the plan that are left; why it ended.
 
         Raises SeriesOver when it is told to end, CameraError when the camera is given up, StorageError when
         nothing more can be saved; all frames written by then are whole and in the journal.
         """
+        self._show_next()
         try:
             self._cool_down()
             while (end := self._round()) is None:
@@ -89,11 +98,13 @@ class Shooting:
 
     def _round(self) -> str | None:
         """Walk until something is over; None to walk on without it, or why all is."""
-        room = self._room
-        for step in steps(room.plan, dict(room.night.done), over=self._over, night_over=self._night_over):
+        plan = self.plan
+        for step in self._steps():
             ended = self._when_it_may(step)
             if ended is not None:
                 self._end(ended, step)
+                return None
+            if self.plan is not plan:
                 return None
             try:
                 if not self._take(step):
@@ -103,7 +114,12 @@ class Shooting:
             except (NoFlats, LightGetsIn) as error:
                 self._leave_out(step, error)
                 return None
-        return "all frames taken"
+        self._boundary.take_over()
+        return "all frames taken" if self.plan is plan else None
+
+    def _steps(self) -> Iterator[Step]:
+        done = dict(self._room.night.done)
+        return steps(self.plan, done, over=self._over, night_over=self._night_over)
 
     def _end(self, ended: Ended, step: Step) -> None:
         if ended.scope is Scope.NIGHT:
@@ -124,7 +140,7 @@ class Shooting:
         """Wait until the step may be begun; or what is over instead. SeriesOver when told to end."""
         room = self._room
         while True:
-            self._obey()
+            self._boundary.obey()
             room.night.watch_clock()
             said = room.endings.ended(step, room.now(), self._conditions(step))
             if isinstance(said, Ended):
@@ -136,45 +152,17 @@ class Shooting:
             room.wishes.wait(max(_LOOK_S / room.kept.pace, _SHORTEST_LOOK_S))
         self._obey_filter(step)
         room.guide.dither(step, room.kept.camera)
-        self._obey()
+        self._boundary.obey()
         return None
-
-    def _obey(self) -> None:
-        """Do what was asked for since the last frame; returns when it may go on."""
-        room = self._room
-        room.wishes.at_boundary()
-        for name, value in room.wishes.settings():
-            self._change(name, value)
-        if room.wishes.ending is not Ending.NONE:
-            finished = room.wishes.ending is Ending.STOP
-            raise SeriesOver("stopped" if finished else "interrupted", finished=finished)
-        if room.wishes.paused:
-            room.enter(State.PAUSED, "until `starwell start`")
-            if room.night.stacking is not None:
-                room.night.stacking.checkpoint()
-            room.wishes.wait_while_paused()
-            self._obey()
-
-    def _change(self, name: str, value: float) -> None:
-        if name in SETTINGS:
-            self._set[SETTINGS[name]] = value
-            self._room.night.append(SettingChanged(name=name, value=value))
-            return
-        try:
-            taken = self._room.kept.set(name, value)
-        except CameraError as error:
-            self._publish(QualityAdvice(subject="command", advice=str(error)))
-            return
-        self._room.night.append(SettingChanged(name=name, value=taken))
-        self._publish(ControlChanged(name=name, value=taken))
 
     def _cool_down(self) -> None:
         """Wait for the cooler as long as it makes sense; nothing the user wants has to wait for it."""
         room, cooler = self._room, self._room.kept.cooler
         if room.plan.cooling is not None:
             room.kept.cool(room.plan.cooling)
+        self._boundary.take_up()
         while True:
-            self._obey()
+            self._boundary.obey()
             cooling = room.kept.cooling
             if cooler is None or cooling is None:
                 return
@@ -188,7 +176,24 @@ class Shooting:
 
     def _obey_filter(self, step: Step) -> None:
         if step.exposure.kind in (Kind.LIGHT, Kind.FLAT):
-            self._room.wheel.turn(step.exposure.filter)
+            self._room.wheel.turn(self._boundary.adjusted.filter(step))
+
+    def _at_hand(self) -> Exposure | None:
+        """How the lights to come are shot, with their filter in place; None: nothing is to come."""
+        step = next(self._steps(), None)
+        if step is None:
+            return None
+        self._obey_filter(step)
+        shot = self._room.last_time.fill(step.exposure, _name(step))
+        return self._boundary.adjusted.exposure(step, shot)
+
+    def _show_next(self) -> None:
+        """What the status says of the next frame, once it is known."""
+        step = self.next_step
+        if step is not None:
+            shot = self._room.last_time.fill(step.exposure, _name(step))
+            self._show(self._boundary.adjusted.exposure(step, shot))
+            self.seen.target = self._boundary.adjusted.target(step)
 
     def _conditions(self, step: Step) -> Conditions:
         room = self._room
@@ -199,8 +204,7 @@ class Shooting:
     def _exposure(self, step: Step) -> Exposure:
         """The step's exposure with what was set by hand, and a flat's with its estimate."""
         shot = self._room.last_time.fill(step.exposure, _name(step))
-        if not step.after and self._set:
-            shot = replace(shot, **self._set)  # type: ignore[arg-type]  # the names are an Exposure's
+        shot = self._boundary.adjusted.exposure(step, shot)
         if shot.seconds is None and shot.kind is Kind.FLAT:
             return self._flats.of_flat(shot)
         if shot.seconds is None and shot.kind is Kind.DARK_FLAT:
@@ -215,11 +219,14 @@ class Shooting:
         self._began.setdefault(_name(step), room.now())
         try:
             shot = self._exposure(step)
-            target = step.target.name if step.target is not None and step.target.name else None
+            target = self._boundary.adjusted.target(step)
+            self.seen.target = target
+            self._show(shot)
             room.guide.exposing(step)
             frame = self._capture.take(Shot(shot, target), room.night.next_number, room.guide.keywords)
         except (Transient, Aborted, CameraGone, ControlRefused) as error:
-            return self._survive(error)
+            self._patience.survive(error)
+            return False
         finally:
             room.guide.exposed(step)
             self.seen.exposed_s = None
@@ -227,8 +234,9 @@ class Shooting:
             if self._capture.from_files and frame.facts.source and room.night.knows(frame.facts.source):
                 return False
         except StorageError as error:
-            return self._survive(Transient(str(error)))
-        self._failures = 0
+            self._patience.survive(Transient(str(error)))
+            return False
+        self._patience.rest()
         self._keep(frame, shot, step)
         return True
 
@@ -236,7 +244,7 @@ class Shooting:
         facts, room = frame.facts, self._room
         room.night.count(facts, step.series)
         self._taken += 1
-        self.seen.number = facts.number
+        self.seen.number, self.seen.shot = facts.number, facts.exposure
         self._tell_controls(facts.exposure)
         if facts.exposure.kind is Kind.LIGHT:
             room.telling.expose(facts.exposure.seconds, float(np.median(sampled(frame.pixels))))
@@ -250,36 +258,19 @@ class Shooting:
             self._lit.append(step.target)
             room.first_light(frame, shot)
 
-    def _survive(self, error: CameraError) -> bool:
-        """Whatever went wrong with one exposure; raises it when the camera has to be given up."""
-        if isinstance(error, ControlRefused):
-            raise error
-        if isinstance(error, Aborted) and self._room.wishes.cancel.is_set():
-            return False
-        if self._capture.from_files:
-            self._room.night.lost += 1
-            self._publish(CameraFault(message=str(error), recovered=True))
-            return False
-        if isinstance(error, CameraGone):
-            self._room.kept.open_again(error)
-            return False
-        self._room.night.lost += 1
-        self._failures += 1
-        if self._failures % _PATIENCE:
-            self._publish(CameraFault(message=str(error), recovered=True))
-            return False
-        failed = CameraError(f"{self._failures} exposures in a row failed. The last time: {error}")
-        if self._failures >= _ROUNDS * _PATIENCE:
-            self._publish(CameraFault(message=str(failed), recovered=False))
-            raise failed
-        self._room.kept.open_again(failed)
-        return False
+    def _show(self, shot: Exposure) -> None:
+        """An exposure as the status has it; what it leaves to the camera as the camera has it."""
+        gain, offset = (
+            self._read_back.get(control) if value is None else value
+            for control, value in ((Control.GAIN, shot.gain), (Control.OFFSET, shot.offset))
+        )
+        self.seen.shot = replace(shot, gain=gain, offset=offset)
 
     def _tell_controls(self, shot: Exposure) -> None:
         for name, value in (("gain", shot.gain), ("offset", shot.offset)):
             if value is not None and self._read_back.get(name) != value:
                 self._read_back[name] = value
-                self._publish(ControlChanged(name=name, value=value))
+                self._publish(told(self._capture.camera, name, value))
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, ExposureStarted):

@@ -20,9 +20,6 @@ from starwell.session.telling import Telling
 from starwell.session.wheel import Wheel
 from starwell.session.wishes import Wishes
 
-SETTINGS = {"exposure": "seconds", "seconds": "seconds", "gain": "gain", "offset": "offset"}
-"""What may be set of the lights to come, by the names people use."""
-
 
 class SeriesOver(Exception):
     """The walk ends before the plan does; finished: because somebody said it is enough."""
@@ -34,17 +31,26 @@ class SeriesOver(Exception):
 
 @dataclass(slots=True)
 class Seen:
-    """What the walk tells of itself, for the status."""
+    """What the walk tells of itself, for the status.
+
+    shot: as asked for, then as read back. mode: focus, or nothing.
+    """
 
     step: Step | None = None
+    shot: Exposure | None = None
+    target: str | None = None
     number: int = 0
     seconds: float | None = None
     exposed_s: float | None = None
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the walk works with. enter: told each state and why; first_light: the first of each target."""
+    """What the walk works with.
+
+    enter: told each state and why. first_light: the first of each target. ready: it waits for a start.
+    """
 
     plan: Plan
     kept: KeptCamera
@@ -59,3 +65,4 @@ class Room:
     first_light: Callable[[Frame, Exposure], None]
     now: Callable[[], datetime]
     keywords: dict[str, Any] = field(default_factory=dict)
+    ready: bool = False

@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from starwell.calibration.master import Masters
 from starwell.errors import MasterError, PlanError, StarwellError, StorageError
 from starwell.frame import Facts, Frame
 from starwell.measure.quality import Reason
@@ -29,6 +30,7 @@ from starwell.session.journal import (
 from starwell.session.night_files import Night
 from starwell.session.output import Unit
 from starwell.session.pipeline import Pipeline
+from starwell.session.plan import MasterPaths
 from starwell.session.resume import Tally, commands_of, take_up, tally_of, what_is_known
 from starwell.session.saved_frames import SavedFrames
 from starwell.session.shown import Shown
@@ -157,6 +159,12 @@ class Stacking:
         if name not in tuple(Stretch):
             raise PlanError(f"There is no stretch called {name!r}; choose one of {', '.join(Stretch)}.")
         self._turns.ask(partial(self._shown.set_stretch, Stretch(name)))
+
+    @property
+    def masters(self) -> tuple[MasterPaths | None, Masters | None]:
+        """What is to calibrate, where that is not as the plan says; and what the newest stack has."""
+        latest = self._stacks.latest
+        return None, latest.pipeline.intake.masters if latest is not None else None
 
     @property
     def backlog(self) -> int:

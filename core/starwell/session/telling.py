@@ -7,13 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 from starwell.camera.protocol import Telemetry
 from starwell.session.advice import Advisor
 from starwell.session.advice_audit import Audit
 from starwell.session.alerts import Commands
-from starwell.session.events import Event, QualityAdvice, SubMeasured, SubStacked
+from starwell.session.events import Event, Noted, QualityAdvice, SubMeasured, SubStacked
 from starwell.session.plan import Alerts, Plan, Target
 from starwell.session.subscription import Subscribers
 from starwell.session.sun import altitude_deg
@@ -113,6 +113,11 @@ class Telling:
         with self._lock:
             advice = self._advisor.audited(audit, number)
         self._advise(advice)
+
+    def note(self, text: str) -> None:
+        """Tell a line for the log."""
+        now = self._now() if self._now is not None else datetime.now(UTC)
+        self.publish(Noted(text=text, at=now.isoformat(timespec="seconds")))
 
     def wait(self, timeout_s: float) -> None:
         """Give alerts that run this long to end."""

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,13 +16,24 @@ from starwell.session.plan import Plan
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One plan to be carried out. folder: of its night, where it is settled already.
 
-    resume: go on where the night's journal leaves the plan. paused: but only when told to.
+    resume: go on where the night's journal leaves the plan. paused: but only when told to. ready: with the
+    camera open and cooled meanwhile. text: the plan as it was written, to be kept with its night.
     """
 
     plan: Plan
     folder: Path | None = None
     resume: bool = False
     paused: bool = False
+    ready: bool = False
+    text: str = ""
+
+
+class Setting(NamedTuple):
+    """A value asked for; series: the one that was at hand, by its name in the journal."""
+
+    name: str
+    value: float | str
+    series: str = ""
 
 
 class Ending(IntEnum):
@@ -44,7 +56,9 @@ class Wishes:
         self._ending = Ending.NONE
         self._paused = False
         self._task: Task | None = None
-        self._settings: deque[tuple[str, float]] = deque()
+        self._settings: deque[Setting] = deque()
+        self._focus_s: float | None = None
+        self._focusing = False
 
     @property
     def ending(self) -> Ending:
@@ -94,10 +108,28 @@ class Wishes:
                 self.cancel.set()
             self._changed.notify_all()
 
-    def set(self, name: str, value: float) -> None:
+    @property
+    def focus_s(self) -> float | None:
+        """How long the frames of the focus loop are exposed; None: there is to be none."""
+        return self._focus_s
+
+    def focus(self, seconds: float | None) -> None:
+        """Begin a focus loop with the next frame, or expose its frames this long; None: end it at once."""
+        with self._changed:
+            self._focus_s = seconds
+            if seconds is None and self._focusing:
+                self.cancel.set()
+            self._changed.notify_all()
+
+    def focusing(self, now: bool) -> None:
+        """Whether the exposures at hand are the focus loop's."""
+        with self._changed:
+            self._focusing = now
+
+    def set(self, setting: Setting) -> None:
         """Give a setting a value before the next frame."""
         with self._changed:
-            self._settings.append((name, value))
+            self._settings.append(setting)
             self._changed.notify_all()
 
     def give(self, task: Task) -> None:
@@ -106,7 +138,7 @@ class Wishes:
             self._task = task
             self._changed.notify_all()
 
-    def settings(self) -> list[tuple[str, float]]:
+    def settings(self) -> list[Setting]:
         """The settings asked for since the last call."""
         with self._changed:
             asked = list(self._settings)
@@ -124,6 +156,7 @@ class Wishes:
             self._ending, self._paused = Ending.NONE, task.paused
             self.cancel.clear()
             self._settings.clear()
+            self._focus_s = None
             return task
 
     def wait(self, timeout_s: float | None = None) -> None:
@@ -131,10 +164,16 @@ class Wishes:
         with self._changed:
             self._changed.wait(timeout_s)
 
-    def wait_while_paused(self) -> None:
-        """Return when the pause is over, or the series is to end."""
+    def wait_while_paused(self, *, asleep: bool = False) -> None:
+        """Return when the pause is over, the series is to end, or unless asleep something else is asked."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._paused or self._ending is not Ending.NONE)
+            self._changed.wait_for(
+                lambda: (
+                    not self._paused
+                    or self._ending is not Ending.NONE
+                    or (not asleep and (self._settings or self._focus_s is not None))
+                )
+            )
 
     def wait_unless_ending(self, timeout_s: float) -> bool:
         """Wait so long; whether the series is still wanted."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ import pytest
 from starwell.camera.plan import Mount, Scene, SkyPlan
 from starwell.camera.protocol import Camera
 from starwell.camera.simulated import SimulatedCamera
+from starwell.remote.client import ask
+from starwell.remote.place import Place
+from starwell.remote.server import serve_in_thread
 from starwell.session.engine import Engine
 from starwell.session.events import Event, FrameTaken, PreviewReady, SeriesFinished, State, StateChanged
 from starwell.session.face import AnyCommand, Reply
@@ -131,6 +135,14 @@ class House:
         heard = self.start(plan, camera, **options)
         heard.end()
         return heard
+
+    def wire(self, heard: Heard) -> Callable[[AnyCommand], Reply]:
+        """Asks the engine through its socket, as another program does."""
+        place = Place(self.folder / "socket")
+        claim = self._ends.enter_context(place.claim(""))
+        server = serve_in_thread(heard.engine, claim)
+        self._ends.callback(server.close)
+        return partial(ask, place=place)
 
     def close(self) -> None:
         self._ends.close()
