@@ -11,20 +11,16 @@ from hypothesis import strategies as st
 
 from starwell.stack.kernels import (
     Kernel,
-    Line,
     Sums,
     accumulate,
     among,
     clipped_rms,
     distinct,
     flat_true,
-    horizontal,
     quantise,
-    strip_length,
-    taps,
-    vertical,
 )
 from starwell.stack.reach import Reach
+from starwell.stack.strips import NODES, Line, horizontal, taps, vertical
 
 
 @pytest.mark.parametrize("kernel", Kernel)
@@ -51,25 +47,37 @@ def test_white_noise_passes_a_kernel_with_its_known_factor(
         mid = np.zeros((256, 262), np.float32)
         horizontal(rows, 0, Line(1.0, 0.0, phase), taps(kernel), mid, 0)
         out = np.zeros((256 + 12, 262), np.float32)
-        vertical(mid, 0, Line(1.0, 0.0, phase), taps(kernel), out, 6)
+        vertical(mid, 0, Line(1.0, 0.0, phase), taps(kernel), out, 6, np.empty_like(out))
         assert out[16:240, 10:-10].std() == pytest.approx(factor, rel=0.01)
 
 
-def test_narrow_strips_and_columns_weighted_one_by_one_agree() -> None:
+@pytest.mark.parametrize("kernel", Kernel)
+def test_weights_between_nodes_are_those_of_the_phase(kernel: Kernel) -> None:
+    weights, _, nodes = taps(kernel)
+    place = np.arange(len(weights)) / (len(weights) - 1) * NODES
+    m = np.minimum(place.astype(int), NODES - 1)
+    blended = nodes[m] + (place - m)[:, None] * (nodes[m + 1] - nodes[m])
+    assert blended.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert np.abs(blended - weights).max() < 0.006
+    centroid = (blended - weights) @ np.arange(weights.shape[1])
+    assert np.abs(centroid).max() < 0.002
+    noise = np.sqrt(np.square(blended).sum() / np.square(weights).sum())
+    assert noise == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("slope", [1e-4, -1e-4, 1.9e-3, 2.1e-3, -2.1e-3])
+def test_columns_blended_and_weighted_one_by_one_agree(slope: float) -> None:
     rng = np.random.default_rng(4)
-    mid = rng.normal(0, 1, (80, 64)).astype(np.float32)
+    mid = rng.normal(0, 1, (80, 640)).astype(np.float32)
     kernel = taps(Kernel.LANCZOS)
-    for slope in (1e-4, 9e-4):
-        narrow = strip_length(1.5 * slope, 64) < 40
-        assert narrow == (slope == 9e-4)
-        out = np.zeros((64 + 12, 64), np.float32)
-        vertical(mid, 0, Line(1.0, slope, 5.3), kernel, out, 6)
-        for x in (0, 30, 63):
-            shift = 5.3 + slope * x
-            whole, phase = math.floor(shift), shift - math.floor(shift)
-            weights = kernel.weights[round(phase * 256)]
-            expected = [weights @ mid[j + whole - 2 : j + whole + 4, x] for j in range(64)]
-            assert out[6:-6, x] == pytest.approx(expected, abs=0.04)
+    out, spare = (np.zeros((64 + 12, 640), np.float32) for _ in range(2))
+    vertical(mid, 0, Line(1.0, slope, 5.3), kernel, out, 6, spare)
+    for x in (0, 30, 63, 350, 639):
+        shift = 5.3 + slope * x
+        whole, phase = math.floor(shift), shift - math.floor(shift)
+        weights = kernel.weights[round(phase * 256)]
+        expected = [weights @ mid[j + whole - 2 : j + whole + 4, x] for j in range(64)]
+        assert out[6:-6, x] == pytest.approx(expected, abs=0.03)
 
 
 @given(st.lists(st.booleans(), max_size=200))

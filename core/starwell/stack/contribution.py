@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,16 +95,14 @@ class Contribution:
         """y = c/t - b/t, b carried from the sub's px to the output's."""
         t = self.entry.normalisation.transparency
         b0, bx, by = self.entry.normalisation.background[channel]
-        if t != 1:
-            np.multiply(y, np.float32(1 / t), out=y)
         to_sub = self.warp.to_sub
         along_x, along_y = bx * to_sub.a + by * to_sub.c, bx * to_sub.b + by * to_sub.d
         start = (b0 + bx * to_sub.tx + by * to_sub.ty) / t
+        if t != 1 or start != 0:
+            cv2.addWeighted(y, 1 / t, y, 0, -start, dst=y)
         if bx == 0 and by == 0:
-            if start != 0:
-                np.subtract(y, np.float32(start), out=y)
             return
-        row = (start + along_x / t * np.arange(y.shape[1])).astype(np.float32)
+        row = (along_x / t * np.arange(y.shape[1])).astype(np.float32)
         column = (along_y / t * np.arange(y0, y0 + len(y))).astype(np.float32)
         np.subtract(y, row, out=y)
         np.subtract(y, column[:, None], out=y)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from starwell.align.transform import Transform
 from starwell.frame import Float32, Plane
-from starwell.stack.kernels import PHASE_ERROR_PX
+from starwell.stack.strips import PHASE_ERROR_PX
 
 SMALL_SLOPE = math.sin(math.radians(0.35))
 """Beyond this rotation a strip would be a row high, and thousands of calls cost more than they save."""

@@ -141,7 +141,7 @@ class Accumulators:
         """Mean in ADU of these rows in scratch, not a number where there is none."""
         sums = self.band(channel, y0, y1)
         out = scratch.take("mean", sums.total.shape)
-        mean_of(sums.total, sums.weight, out)
+        mean_of(sums.total, sums.weight, out, scratch.take("work", out.shape))
         return out
 
     def mean(self, channel: int, step: int, scratch: Scratch, out: Float32 | None = None) -> Float32:

@@ -60,13 +60,14 @@ def find_trails(binned: Float32, fwhm_px: float) -> list[Trail]:
     """Up to 4 trails in the binned deviation over its sigma; bins without a value or on stars are 0.
 
     The result depends on the values only. Sigma is measured anew here: binning correlated pixels changed it.
+    What is binned is overwritten.
     """
+    used = int(np.count_nonzero(binned))
     z = _cleaned(binned)
     y, x = np.divmod(flat_true(z > _POINT_SIGMA), z.shape[1])
     if len(x) > _MOST_POINTS:
         brightest = np.argsort(-z[y, x], kind="stable")[:_MOST_POINTS]
         y, x = y[brightest], x[brightest]
-    used = int(np.count_nonzero(binned))
     found: list[Trail] = []
     while len(x) >= _FEWEST_POINTS and len(found) < MOST_TRAILS:
         trail = _strongest(x, y, z, used, fwhm_px)
@@ -84,10 +85,11 @@ def _cleaned(binned: Float32) -> Float32:
     sigma = clipped_rms(sample[sample != 0])
     if not sigma > 0:
         return np.zeros_like(binned)
-    z: Float32 = binned * np.float32(1 / sigma)
+    z = np.multiply(binned, np.float32(1 / sigma), out=binned)
     smooth = np.clip(z, -5, 5)
+    cv2.blur(smooth, (_CLEAN, _CLEAN), dst=smooth)
     np.clip(z, -5, 20, out=z)
-    np.subtract(z, cv2.blur(smooth, (_CLEAN, _CLEAN)), out=z)
+    np.subtract(z, smooth, out=z)
     z[[0, -1]] = z[:, [0, -1]] = 0  # half-covered bins along the edges make lines of their own
     return z
 

@@ -17,19 +17,9 @@ from numpy.typing import NDArray
 from starwell.align.transform import Transform
 from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
-from starwell.stack.kernels import (
-    Indices,
-    Kernel,
-    Line,
-    Scratch,
-    Taps,
-    distinct,
-    horizontal,
-    strip_length,
-    taps,
-    vertical,
-)
+from starwell.stack.kernels import Indices, Kernel, Scratch, distinct
 from starwell.stack.route import Route, margin, narrow, route_of
+from starwell.stack.strips import Line, Taps, horizontal, strip_length, taps, vertical
 
 RINGING = 0.3
 """An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
@@ -195,6 +185,7 @@ def _strips(
     end = max(min(math.ceil(max(edges)) + along.after + 2, len(view)), top)
     mid = scratch.take("mid", (end - top, width + 2 * pad))
     spread = scratch.take(name, ((n + 2 * pad) * ratio, width))
+    spare = scratch.take("blend", (n + 2 * pad, width))
     if end > top:
         source, held = _rows(view, top, end, ratio, scratch)
         start = ratio * (t.tx - t.b * t.ty / t.d) + held
@@ -202,7 +193,7 @@ def _strips(
         horizontal(source, top, line, across, mid, pad)
         for parity in range(ratio):
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
-            vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad)
+            vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad, spare)
     return spread[pad * ratio : pad * ratio + y1 - y0]
 
 
