@@ -36,40 +36,41 @@ def masters_variance_e2(masters: Masters, model: SensorModel, sky_adu: float) ->
     return sum(parts) if parts else None
 
 
-def flat_relative_variance(flat: Master, model: SensorModel) -> float | None:
+def flat_relative_variance(flat: Master, read_noise_e: float) -> float | None:
     """(F + RN²)/F²/N_F of one pixel of a master flat; None where frames or e-/ADU are not known."""
-    egain = flat.learnt.get("egain") or flat.facts.egain
-    if flat.combined < 1 or not egain or flat.level_adu <= 0:
+    level_e = _level_e(flat)
+    if flat.combined < 1 or level_e <= 0:
         return None
-    level_e = flat.level_adu * egain
-    read_e = flat.learnt.get("read_noise_e", model.read_noise_e)
-    return (level_e + read_e**2) / level_e**2 / flat.combined
+    return (level_e + flat.learnt.get("read_noise_e", read_noise_e) ** 2) / level_e**2 / flat.combined
 
 
-def dim_flat_warning(masters: Masters, model: SensorModel, sky_adu: float, subs: int | None) -> str | None:
+def dim_flat_warning(
+    flat: Master | None, subs: int | None, *, sky_e: float | None = None, read_noise_e: float = 0.0
+) -> str | None:
     """What dividing by a flat as dim as the lights costs, and what it would take; None for a bright one.
 
-    Undithered: noise² = 1 + (N_L/N_F)·[(F + RN²)/F²]/[(S + RN²)/S²]; 5 % takes N_F = 9.8·N_L where F = S.
+    Undithered: noise² = 1 + (N_L/N_F)·[(F + RN²)/F²]/[(S + RN²)/S²]; 5 % takes N_F = 9.8·N_L where F = S,
+    which is what is assumed where the sky is not known. subs None: as many as flats.
     """
-    flat = masters.flat
-    share = None if flat is None else flat_relative_variance(flat, model)
-    if flat is None or share is None or share < 1 / DIM_E or sky_adu <= 0:
+    share = None if flat is None else flat_relative_variance(flat, read_noise_e)
+    if flat is None or share is None or share < 1 / DIM_E:
         return None
-    sky_e = sky_adu * model.egain
-    per_sub = share * sky_e**2 / (sky_e + model.read_noise_e**2)
-    allowed = (1 + LITTLE) ** 2 - 1
-    told = f"for {subs:,} subs" if subs else "for as many subs as flats"
+    sky = sky_e or _level_e(flat)
     count = subs or flat.combined
-    factor = math.sqrt(1 + count * per_sub)
-    if factor - 1 < LITTLE:
+    extra = count * share * sky**2 / (sky + flat.learnt.get("read_noise_e", read_noise_e) ** 2)
+    allowed = (1 + LITTLE) ** 2 - 1
+    if extra <= allowed:
         return None
-    needed = math.ceil(flat.combined * count * per_sub / allowed)
     return (
         f"{flat.name} is dim: a pixel of it is uncertain by {100 * math.sqrt(share):.1f} %. Undithered, "
-        f"dividing by it makes the noise {factor:.2f}× {told}; 5 % extra takes {needed:,} flats, or that "
-        "many over the number of dither positions. A low-light map of the same flats costs next to nothing "
-        "(starwell master low-light)."
+        f"dividing by it makes the noise of {count:,} subs {math.sqrt(1 + extra):.2f}× what it could be; 5 % "
+        f"extra takes {math.ceil(flat.combined * extra / allowed):,} flats, over the number of dither "
+        "positions. A low-light map of the same flats costs next to nothing (starwell master low-light)."
     )
+
+
+def _level_e(flat: Master) -> float:
+    return flat.level_adu * (flat.learnt.get("egain") or flat.facts.egain or 0.0)
 
 
 def _pedestal(master: Master | None, model: SensorModel) -> float | None:
@@ -84,5 +85,5 @@ def _pedestal(master: Master | None, model: SensorModel) -> float | None:
 
 
 def _flat(flat: Master, model: SensorModel, sky_e: float) -> float | None:
-    share = flat_relative_variance(flat, model)
+    share = flat_relative_variance(flat, model.read_noise_e)
     return None if share is None else share * sky_e**2

@@ -22,10 +22,10 @@ from starwell.session.events import (
     SubRejected,
     SubStacked,
 )
+from starwell.session.noise import noise_lines
 from starwell.session.output import Stacked, Unit
 from starwell.session.sets import LightSet, Unreadable, light_sets, lights_and_others
 from starwell.session.stack_files import MasterPaths, Outputs, SetRun
-from starwell.stack.halves import BLOCKS
 from starwell.stack.kernels import Kernel
 
 _EPILOG = """\
@@ -196,12 +196,7 @@ def _summary(job: SetRun, stack: Stacked, outputs: Outputs, noise: StackMeasured
         f"  {job.source_of_gain}, read noise {stack.model.read_noise_e:.3g} e-",
     ]
     if noise is not None:
-        block = noise.efficiency_block_px
-        reached = noise.reached_e[BLOCKS.index(block)]
-        lines.append(
-            f"  noise {reached:.3g} e- per pixel ({block} px blocks), ideal {noise.ideal_e:.3g} e- "
-            f"from {noise.effective_subs:.1f} effective subs: {noise.efficiency_percent:.0f} % efficient"
-        )
+        lines += [f"  {line}" for line in noise_lines(noise)]
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from starwell.frame import Float64, Planes
 from starwell.session.events import StackMeasured
 from starwell.session.intake import Intake
 from starwell.session.members import Member, Members
+from starwell.session.records import NoiseRecord
 from starwell.stack.halves import BLOCKS
 from starwell.stack.pattern import Coherence, coherence, common, pattern
 from starwell.stack.running import RunningStack
@@ -99,6 +100,56 @@ def outlook(ratio: float, error: float, temporal: float, effective: float) -> Ou
     if not sure:
         return Outlook(None, None, gain)
     return Outlook(math.sqrt(ratio) * temporal, effective / ratio, gain)
+
+
+def total_e(noise: StackMeasured) -> float | None:
+    """Noise and fixed pattern together, at the block where interpolation tells no lies; None unless known."""
+    reached = dict(zip(BLOCKS, noise.reached_e, strict=True)).get(noise.efficiency_block_px)
+    if reached is None or noise.gain_percent is None or not math.isfinite(reached):
+        return None
+    return math.hypot(reached, noise.fixed_e or 0.0)
+
+
+def noise_record(noise: StackMeasured) -> NoiseRecord:
+    """The same for the report."""
+    return NoiseRecord(
+        sub_e=noise.sub_sigma_e,
+        effective_subs=noise.effective_subs,
+        ideal_e=noise.ideal_e,
+        reached_e={b: e for b, e in zip(BLOCKS, noise.reached_e, strict=True) if math.isfinite(e)},
+        efficiency_percent=noise.efficiency_percent,
+        efficiency_block_px=noise.efficiency_block_px,
+        fixed_e=noise.fixed_e,
+        total_e=total_e(noise),
+        n_star=noise.n_star,
+        gain_percent=noise.gain_percent,
+        masters_e=noise.masters_e,
+    )
+
+
+def noise_lines(noise: StackMeasured) -> list[str]:
+    """In words: measured beside ideal noise, fixed pattern, masters, and what more subs would gain."""
+    block = noise.efficiency_block_px
+    reached = noise.reached_e[BLOCKS.index(block)]
+    efficient = "" if noise.efficiency_percent is None else f": {noise.efficiency_percent:.0f} % efficient"
+    blocks = ", ".join(f"{e:.3g}" for e in noise.reached_e)
+    lines = [
+        f"noise {reached:.3g} e- per pixel ({block} px blocks), ideal {noise.ideal_e:.3g} e- "
+        f"from {noise.effective_subs:.1f} effective subs{efficient}",
+        f"at blocks of {', '.join(map(str, BLOCKS))} px: {blocks} e-",
+    ]
+    if noise.fixed_e is not None and noise.n_star is not None:
+        lines.append(
+            f"fixed pattern {noise.fixed_e:.3g} e- beside it, which outweighs the noise "
+            f"from {noise.n_star:.0f} subs on"
+        )
+    elif noise.gain_percent is not None:
+        lines.append("no fixed pattern to be seen beside it")
+    if noise.masters_e is not None:
+        lines.append(f"the masters' own noise puts in {noise.masters_e:.2g} e-")
+    if noise.gain_percent is not None:
+        lines.append(f"as many subs again would leave {noise.gain_percent:.0f} % less noise")
+    return lines
 
 
 def _outlook(

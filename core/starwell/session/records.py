@@ -45,6 +45,28 @@ class MatchedRecord(SubRecord, kw_only=True, frozen=True):
     masters: dict[str, str]
 
 
+class NoiseRecord(msgspec.Struct, kw_only=True, frozen=True):
+    """The noise of the stack in e- per pixel of one sub's exposure; None what cannot be told.
+
+    reached_e: of the half-stacks' difference by block size in px, each times its block size. total_e: with
+    the fixed pattern, which the halves share. n_star: subs at which the pattern equals the noise.
+    gain_percent: by how much less noise as many subs again, dithered alike, would leave. masters_e: what the
+    masters put in.
+    """
+
+    sub_e: float
+    effective_subs: float
+    ideal_e: float
+    reached_e: dict[int, float]
+    efficiency_percent: float | None
+    efficiency_block_px: int
+    fixed_e: float | None
+    total_e: float | None
+    n_star: float | None
+    gain_percent: float | None
+    masters_e: float | None
+
+
 class Report(msgspec.Struct, kw_only=True, frozen=True):
     """The whole of a stack, as `--report` writes it."""
 
@@ -53,9 +75,10 @@ class Report(msgspec.Struct, kw_only=True, frozen=True):
     rejected: int
     unreadable: int
     frames: list[SubRecord]
+    noise: NoiseRecord | None = None
 
 
-def report(records: list[SubRecord], reference: Path | None) -> Report:
+def report(records: list[SubRecord], reference: Path | None, noise: NoiseRecord | None = None) -> Report:
     """Count the records."""
     count = {status: sum(record.status is status for record in records) for status in Status}
     return Report(
@@ -64,4 +87,5 @@ def report(records: list[SubRecord], reference: Path | None) -> Report:
         rejected=count[Status.REJECTED],
         unreadable=count[Status.UNREADABLE],
         frames=records,
+        noise=noise,
     )

@@ -12,6 +12,7 @@ from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.calibrators import Calibrators
 from starwell.calibration.library import load_masters
 from starwell.calibration.master import Masters
+from starwell.calibration.noise_share import dim_flat_warning
 from starwell.errors import NothingStacked, PlanError
 from starwell.files import pictures
 from starwell.files.atomic import replacing
@@ -23,6 +24,7 @@ from starwell.session.build import Method
 from starwell.session.events import Event
 from starwell.session.exact import ExactRun
 from starwell.session.intake import Intake
+from starwell.session.noise import noise_record, stack_noise
 from starwell.session.output import Stacked, Unit, finished, maps_path, save
 from starwell.session.records import MatchedRecord, Report, Status, SubRecord, report
 from starwell.session.sets import LightSet, Unreadable
@@ -117,10 +119,18 @@ class SetRun:
         found = self.intake.findings
         subs = [c.warnings for m in self._run.members.by_number.values() if (c := m.candidate)]
         often = [w for warnings in subs[:1] for w in warnings]
-        return tuple(
-            dict.fromkeys(
-                (*self.lights.warnings, *self.intake.warnings, *often, *(found.warnings if found else ()))
-            )
+        dim = self._dim_flat()
+        told = (*self.lights.warnings, *self.intake.warnings, *often, *(found.warnings if found else ()))
+        return tuple(dict.fromkeys((*told, *([dim] if dim else ()))))
+
+    def _dim_flat(self) -> str | None:
+        """What a flat as dim as the lights cost this stack."""
+        sky, found, members = self._run.members.reference_sky_adu, self.intake.findings, self._run.members
+        if sky is None or found is None or not self.intake.pedestal_is_off:
+            return None
+        model = found.model
+        return dim_flat_warning(
+            self.masters.flat, members.count(), sky_e=sky * model.egain, read_noise_e=model.read_noise_e
         )
 
     @property
@@ -148,7 +158,11 @@ class SetRun:
         """The whole set, and the files that could not even be sorted into one."""
         lost = [SubRecord(file=u.file.name, status=Status.UNREADABLE, reason=u.fault) for u in unreadable]
         reference = self._run.reference
-        return report(self.records() + lost, reference.facts.source if reference else None)
+        noise = (
+            None if self._run.stack is None else stack_noise(self._run.stack, self._run.members, self.intake)
+        )
+        source = reference.facts.source if reference else None
+        return report(self.records() + lost, source, None if noise is None else noise_record(noise))
 
     def stacked(self) -> Stacked:
         """The finished stack; NothingStacked before `events` ran through."""
