@@ -57,6 +57,7 @@ class Job:
             self.code = await process.wait()
         except asyncio.CancelledError:
             self.cancel()
+            await process.wait()
             raise
         finally:
             self._group = None

@@ -119,9 +119,18 @@ def words(typed: Typed, field: str) -> list[str]:
 
 
 def absolute(path: str) -> str:
-    """A path from where the screen was started; the engine is somewhere else. A level stays a level."""
-    plain = path == "auto" or isinstance(number({"path": path}, "path"), int | float)
-    return path if plain else str(Path(path).expanduser().absolute())
+    """A path from where the screen was started; the engine is somewhere else."""
+    return path if path == "auto" else str(Path(path).expanduser().absolute())
+
+
+def masters(typed: Typed) -> dict[str, str | float]:
+    """The masters that were named; a bias may be a level."""
+    named = {name: number(typed, name) for name in MASTERS}
+    return {
+        name: absolute(what) if isinstance(what, str) else what
+        for name, what in named.items()
+        if what is not None and what != "none"
+    }
 
 
 def _readout(typed: Typed) -> dict[str, Any]:
@@ -131,12 +140,6 @@ def _readout(typed: Typed) -> dict[str, Any]:
 def _cooling(typed: Typed) -> dict[str, Any] | None:
     celsius = number(typed, "celsius")
     return None if celsius in (None, "off") else {"celsius": celsius, "warm_up": typed.get("warm_up") == ON}
-
-
-def masters(typed: Typed) -> dict[str, str]:
-    """The masters that were named."""
-    named = {name: typed.get(name, "").strip() for name in MASTERS}
-    return {name: absolute(path) for name, path in named.items() if path not in ("", "none")}
 
 
 def _limits(typed: Typed) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -13,8 +14,8 @@ from starwell.remote.place import Place
 ANSWERS_WITHIN_S = 30.0
 _LOOK_S = 0.1
 _CONNECT_S = 1.0
-_TAIL = 600
-"""Characters of its log that are told when it fails."""
+_TAIL = 3
+"""Lines of its log that are told when it fails."""
 
 
 def answers(place: Place) -> bool:
@@ -50,6 +51,7 @@ def start(place: Place, patience_s: float = ANSWERS_WITHIN_S) -> int:
             stderr=words,
             start_new_session=True,
             cwd=log.parent,
+            env=os.environ,
         )
     until = time.monotonic() + patience_s
     while not answers(place):
@@ -65,9 +67,9 @@ def start(place: Place, patience_s: float = ANSWERS_WITHIN_S) -> int:
 
 
 def _told(log: Path, begun: int) -> str:
-    """What it said before it ended."""
+    """What it said last before it ended."""
     try:
-        said = log.read_bytes()[begun:].decode(errors="replace").strip()
+        said = log.read_bytes()[begun:].decode(errors="replace").strip().splitlines()
     except OSError:
-        said = ""
-    return f"{said[-_TAIL:] or 'it said nothing'} ({log})"
+        said = []
+    return f"{' '.join(said[-_TAIL:]) or 'it said nothing'} (its log is {log})"
