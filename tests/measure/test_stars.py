@@ -320,3 +320,16 @@ def test_measuring_twice_gives_the_same(draw, mono):
     first, second = (found_in(field.pixels, mono(field.pixels)) for _ in range(2))
     assert np.array_equal(first.xy, second.xy)
     assert (first.fwhm_px, first.eccentricity) == (second.fwhm_px, second.eccentricity)
+
+
+def test_a_trail_changes_neither_the_size_nor_the_light_of_the_stars(draw, mono):
+    field = draw(60, 3.0, size=(600, 600), fluxes=(2e4, 2e5))
+    clean = found_in(field.pixels, mono(field.pixels))
+    y, x = np.mgrid[0:600, 0:600]
+    field.pixels += (150 * np.exp(-((0.8 * y - 0.6 * x - 40) ** 2) / 2 / 1.3**2)).astype(np.float32)
+    trailed = found_in(field.pixels, mono(field.pixels))
+    offsets, fluxes = field.errors(trailed)
+    assert len(offsets) >= clean.count - 4
+    assert trailed.count - len(offsets) <= 2
+    assert trailed.fwhm_px == pytest.approx(clean.fwhm_px, rel=0.01)
+    assert np.median(fluxes) == pytest.approx(np.median(field.errors(clean)[1]), abs=0.002)

@@ -11,6 +11,10 @@ _REACH = 2
 _LEAST_AREA = 5
 """Pixels of the 3×3 about a summit that must stand out with it."""
 
+_RIDGE = 0.6
+"""What stays so high on both sides of a summit is a satellite's trail, a nebula or a saturated star."""
+
+_RIM = ((0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (2, -1), (2, -2), (1, -2))
 _NEAREST = sorted(
     (
         (dy, dx)
@@ -25,8 +29,8 @@ _NEAREST = sorted(
 def summits(smooth: Float32, active: Index, level: float) -> tuple[Float64, Float64]:
     """Centres of the summits among the active (flat, ascending) px of a smoothed plane, brightest first.
 
-    A summit is the highest of 5×5 px, of equal ones the first; 5 px of its 3×3 exceed level. Its centre is
-    that of the parabolas through its neighbours; its brightness what the 3×3 hold.
+    A summit is the highest of 5×5 px, of equal ones the first, and no ridge; 5 px of its 3×3 exceed level.
+    Its centre is that of the parabolas through its neighbours; its brightness what the 3×3 hold.
     """
     height, width = smooth.shape
     y, x = np.divmod(active, width)
@@ -39,12 +43,19 @@ def summits(smooth: Float32, active: Index, level: float) -> tuple[Float64, Floa
         top = top[here > there if step < 0 else here >= there]
     reach = np.array([dy * width + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
     around = flat[top[:, None] + reach].astype(np.float64)
-    wide = np.count_nonzero(around > level, axis=1) >= _LEAST_AREA
-    top, around = top[wide], around[wide]
+    starlike = np.count_nonzero(around > level, axis=1) >= _LEAST_AREA
+    starlike &= _on_ridge(flat, top, width) < _RIDGE * flat[top]
+    top, around = top[starlike], around[starlike]
     order = np.argsort(-around.sum(axis=1), kind="stable")
     top, around = top[order], around[order]
     rows, columns = np.divmod(top, width)
     return columns + _vertex(around[:, 3:6]), rows + _vertex(around[:, 1:8:3])
+
+
+def _on_ridge(flat: Float32, top: Index, width: int) -> Float32:
+    """How high it is on both sides of these px, 2 px away, in the direction in which it is highest."""
+    sides = [(flat[top + dy * width + dx], flat[top - dy * width - dx]) for dy, dx in _RIM]
+    return np.max([np.minimum(*pair) for pair in sides], axis=0)  # type: ignore[no-any-return]
 
 
 def _vertex(three: Float64) -> Float64:
