@@ -59,7 +59,7 @@ def find(kind: Kind, lights: Facts, among: Iterable[Kept], at: datetime | None =
     if not fitting:
         if kind is Kind.DARK and (between := _uncooled(fits, lights)) is not None:
             return between
-        raise MasterMissing(missing(kind, lights, fits))
+        raise MasterMissing(missing_in_words(kind, lights, _nearest(fits)))
     best = fitting[0]
     rivals: tuple[Kept, ...] = ()
     if kind is Kind.FLAT:
@@ -70,7 +70,10 @@ def find(kind: Kind, lights: Facts, among: Iterable[Kept], at: datetime | None =
 
 def closest(kind: Kind, lights: Facts, among: Iterable[Kept]) -> Fit | None:
     """The master of this kind that differs least; None where there is none at all."""
-    fits = [held_against(kept, lights) for kept in among if kept.kind is kind]
+    return _nearest([held_against(kept, lights) for kept in among if kept.kind is kind])
+
+
+def _nearest(fits: Sequence[Fit]) -> Fit | None:
     return min(fits, key=lambda fit: (fit.distance, fit.kept.files), default=None)
 
 
@@ -160,10 +163,9 @@ def _uncooled(fits: Sequence[Fit], lights: Facts) -> Found | None:
     return Found(only, (told,))
 
 
-def missing(kind: Kind, lights: Facts, fits: Sequence[Fit]) -> str:
+def missing_in_words(kind: Kind, lights: Facts, nearest: Fit | None) -> str:
     """Why no master fits, which comes closest, and what to shoot."""
     wanted = described(kind, lights)
-    nearest = min(fits, key=lambda fit: (fit.distance, fit.kept.files), default=None)
     if nearest is None:
         said = f"No {NAMES[kind]} is at hand for {wanted}."
     else:
@@ -184,7 +186,7 @@ def described(kind: Kind, lights: Facts) -> str:
         f"{lights.sensor_celsius:.1f} °C" if dark and lights.sensor_celsius is not None else "",
         f"filter {shot.filter}" if kind is Kind.FLAT and shot.filter else "",
         f"bin {shot.bin}" if shot.bin > 1 else "",
-        f"{width}×{height} px",
+        f"{width}×{height} px" if width else "",
         (lights.camera or "").strip(),
     ]
     return ", ".join(part for part in parts if part)

@@ -11,6 +11,7 @@ import msgspec
 from starwell.calibration.library_kept import Kept
 from starwell.calibration.library_shelf import Added, Library
 from starwell.calibration.master import NAMES
+from starwell.cli.library_audit import add_audit, add_need, audit, need
 from starwell.errors import MasterMissing
 from starwell.frame import Kind
 
@@ -25,7 +26,7 @@ temperature, bin, window and filter, flats by night and rotation too.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `starwell library`."""
     parser.epilog = _EPILOG
-    doing = parser.add_subparsers(dest="doing", required=True, metavar="list|add|where")
+    doing = parser.add_subparsers(dest="doing", required=True, metavar="list|add|need|audit|where")
     listing = doing.add_parser("list", help="the masters that are kept")
     listing.add_argument("--kind", choices=_KINDS, help="only these")
     listing.add_argument("--json", action="store_true", help="for machines")
@@ -33,30 +34,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("frames", nargs="+", type=Path, metavar="FILES|DIR", help="masters, or raw frames")
     adding.add_argument("--kind", choices=_KINDS, help="what they are, whatever their headers say")
     adding.add_argument("--json", action="store_true", help="for machines")
+    add_need(doing.add_parser("need", help="which masters lights have, which they need, what noise they add"))
+    add_audit(doing.add_parser("audit", help="look at masters and lights before the night"))
     doing.add_parser("where", help="the library's folder")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked; 1 where nothing could be added."""
     library = Library.here()
-    if arguments.doing == "where":
-        print(library.folder)
-        return 0
-    if arguments.doing == "add":
-        return _add(library, arguments)
-    return _list(library, arguments)
+    match arguments.doing:
+        case "where":
+            print(library.folder)
+            return 0
+        case "add":
+            return _add(library, arguments)
+        case "need":
+            return need(library, arguments)
+        case "audit":
+            return audit(library, arguments)
+        case _:
+            return _list(library, arguments)
 
 
 def _list(library: Library, arguments: argparse.Namespace) -> int:
     wanted = _KINDS.get(arguments.kind)
     kept = [k for k in library.kept() if wanted is None or k.kind is wanted]
     if arguments.json:
-        print(_json([k.listed() for k in kept]))
+        print(msgspec.json.format(msgspec.json.encode([k.listed() for k in kept]), indent=2).decode())
         return 0
     if not kept:
-        print(
-            f"The library {library.folder} holds no masters yet: `starwell library add FILES|DIR` keeps some."
-        )
+        print(f"{library.folder} holds no masters yet: `starwell library add FILES|DIR` keeps some.")
         return 0
     rows = [_HEAD, *(_row(one) for one in kept)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
@@ -92,7 +99,8 @@ def _add(library: Library, arguments: argparse.Namespace) -> int:
     added = library.add(arguments.frames, kind=_KINDS.get(arguments.kind))
     kept = [one for one in added if one.file is not None]
     if arguments.json:
-        print(_json([_told(one) for one in added]))
+        told = [_told(one) for one in added]
+        print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
     else:
         for one in kept:
             print(f"{one.name}: {'is there already' if one.already else 'kept'} as {one.file}")
@@ -115,7 +123,3 @@ def _told(added: Added) -> dict[str, object]:
         "refused": added.refused,
         "warnings": added.warnings,
     }
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
-from starwell.calibration.calibrate import Calibrator, cut
+from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.master import Masters
 from starwell.errors import StarwellError
-from starwell.frame import Colour, Facts, Float32, Planes
+from starwell.frame import Colour, Facts
 from starwell.sensor.store import find
-from starwell.session.advice_audit import Audit, audit
+from starwell.session.advice_audit import Audit
 from starwell.session.automatic import masters_for
 from starwell.session.build import Method
 from starwell.session.events import Event, QualityAdvice
-from starwell.session.intake import Intake, Reread, Unfit
+from starwell.session.intake import Intake, Reread
+from starwell.session.master_audit import look_over
 from starwell.session.pipeline import Pipeline
 from starwell.session.plan import Plan
 from starwell.stack.kernels import Kernel
@@ -56,23 +55,10 @@ class StackMaking:
         """What the first sub says of the masters."""
         if self._audited is None:
             return
-        if masters.dark is None and masters.flat is None and masters.bias is None:
-            return
         try:
             frame = self._reread(facts.number)
         except StarwellError:
             return  # it is told when it is the sub's turn
-        calibrated = Intake(Calibrator(masters, facts), masters).calibrate(frame)
-        if isinstance(calibrated, Unfit):
-            return
-        planes = Planes.of(facts)
-        plane = planes.planes[len(planes.planes) // 2]
-        dark, flat = (
-            None if master is None else np.ascontiguousarray(planes.view(cut(master, facts), plane))
-            for master in (masters.dark, masters.flat)
-        )
-        repaired = np.zeros(facts.size, dtype=bool)
-        repaired[calibrated.defects_xy[:, 1], calibrated.defects_xy[:, 0]] = True
-        seen: Float32 = np.ascontiguousarray(planes.view(calibrated.pixels, plane))
-        audited = audit(seen, dark, flat, planes.view(repaired, plane))
-        self._audited(audited, facts.number)
+        audited = look_over(frame, masters)
+        if audited is not None:
+            self._audited(audited, facts.number)
