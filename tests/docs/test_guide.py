@@ -16,14 +16,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 
 
 def test_every_block_of_the_page_runs_and_every_picture_is_made(tmp_path: Path) -> None:
-    make = [
-        sys.executable,
-        str(GUIDE / "make.py"),
-        "photons.md",
-        "--check",
-        "--folder",
-        str(tmp_path / "work"),
-    ]
+    work = tmp_path / "work"
+    make = [sys.executable, str(GUIDE / "make.py"), "photons.md", "--check", "--folder", str(work)]
     done = subprocess.run(make, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr
     named = re.findall(r"\]\(pictures/([\w.]+)\)", (GUIDE / "photons.md").read_text("utf-8"))
@@ -43,4 +37,4 @@ def test_the_page_is_linked_from_the_readme() -> None:
 def grey(path: Path) -> Float64:
     seen = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     assert seen is not None, f"{path.name} is not there"
-    return seen.astype(np.float64)
+    return np.asarray(seen, np.float64)
