@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from starwell.errors import PlanError
 from starwell.frame import Float32
 from starwell.picture.pool import pool
-from starwell.picture.preview import preview
+from starwell.picture.preview import developed, preview
 from starwell.picture.stretch import Stretch, StretchLock
 
 DTYPES = [np.uint8, np.uint16, np.int16, ">u2", ">i4", np.float32, np.float64]
@@ -163,3 +163,35 @@ def test_an_unknown_stretch_and_a_foreign_coverage_are_refused():
         preview(sky(), stretch="logarithmic")
     with pytest.raises(PlanError, match="coverage"):
         preview(sky(), coverage=np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("stretch", ["auto", "asinh", "linear", "log"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_part_is_drawn_as_it_looks_in_the_whole(stretch: str, channels: int) -> None:
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:120, :160]
+    sky = 800 + 2.0 * x + y + rng.normal(0, 12, (channels, 120, 160))
+    for _ in range(30):
+        cx, cy = rng.uniform(5, 155), rng.uniform(5, 115)
+        sky += rng.uniform(500, 20_000) * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 5)
+    linear = sky.astype(np.float32)
+    whole, development = developed(linear, stretch=stretch, points=(0.5, 0.1))
+    part = development.part(linear[:, 30:90, 50:140], (120, 160), (50, 30))
+    assert np.abs(part.astype(int) - whole[30:90, 50:140].astype(int)).max() <= 1
+
+
+def test_black_and_white_point_move_the_way_they_say() -> None:
+    linear = np.random.default_rng(2).normal(1000, 20, (100, 100)).astype(np.float32)
+    linear[40:50, 40:50] = 9000
+    usual, darker, brighter = (
+        developed(linear, stretch="asinh", points=points)[0].astype(int)
+        for points in ((0.0, 0.0), (1.0, 0.0), (0.0, 0.5))
+    )
+    assert darker.mean() < usual.mean() < brighter.mean()
+    assert darker[45, 45] > 0.7 * usual[45, 45]
+
+
+def test_the_logarithm_shows_the_sky_as_dark_as_asinh_does() -> None:
+    linear = np.random.default_rng(2).normal(1000, 20, (100, 100)).astype(np.float32)
+    levels = [np.median(developed(linear, stretch=s, background=False)[0]) for s in ("asinh", "log")]
+    assert levels[0] == pytest.approx(levels[1], abs=2)

@@ -28,7 +28,12 @@ class Gradient:
 
     def over(self, size: tuple[int, int]) -> Float32:
         """The surface on every pixel of a plane of this height and width."""
-        x, y = _axis(size[1]), _axis(size[0])
+        return self.within(size, (0, 0, size[1], size[0]))
+
+    def within(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> Float32:
+        """The surface in a box (x, y, width, height) of such a plane."""
+        left, top, width, height = box
+        x, y = _axis(size[1])[left : left + width], _axis(size[0])[top : top + height]
         c, cx, cy, cxx, cxy, cyy = self.terms
         along_x = (cx * x + cxx * x * x).astype(np.float32)
         along_y = (c + cy * y + cyy * y * y).astype(np.float32)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -33,29 +36,91 @@ def preview(
     white_adu: float = FULL_SCALE_ADU,
     lock: StretchLock | None = None,
 ) -> Picture:
+    """As `developed`, the picture alone."""
+    drawn, _ = developed(
+        linear,
+        coverage=coverage,
+        max_px=max_px,
+        stretch=stretch,
+        background=background,
+        neutral=neutral,
+        window=window,
+        white_adu=white_adu,
+        lock=lock,
+    )
+    return drawn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Development:
+    """How a picture was drawn, so that a part of it can be drawn alike, pixel by pixel.
+
+    gradients: of each channel's sky; empty where they were left. factors: of each channel above its sky.
+    """
+
+    gradients: tuple[sky_background.Gradient, ...]
+    skies_adu: tuple[float, ...]
+    factors: tuple[float, float, float] | None
+    curves: tuple[Curve, ...]
+    limit_adu: float
+
+    def part(self, linear: Pixels, full: tuple[int, int], at: tuple[int, int]) -> Picture:
+        """A part h×w (or C×h×w) whose first pixel lies at x, y of a whole of `full` height and width."""
+        planes = _planes(linear)
+        valid = _valid(planes, None)
+        owned = np.stack([_owned(plane, self.limit_adu) for plane in planes])
+        for plane in owned:
+            _fill(plane, valid)
+        box = (*at, owned.shape[2], owned.shape[1])
+        for plane, gradient in zip(owned, self.gradients, strict=False):
+            plane -= gradient.within(full, box) - np.float32(gradient.level)
+        if self.factors is not None:
+            colour.neutralise(owned, self.skies_adu, self.factors)
+        return _drawn(_shaded(owned, self.curves), valid)
+
+
+def developed(
+    linear: Pixels,
+    *,
+    coverage: Pixels | None = None,
+    max_px: tuple[int, int] | None = None,
+    stretch: Stretch | str = Stretch.AUTO,
+    background: bool = True,
+    neutral: bool = True,
+    window: tuple[float, float] | None = None,
+    points: tuple[float, float] = (0.0, 0.0),
+    white_adu: float = FULL_SCALE_ADU,
+    lock: StretchLock | None = None,
+) -> tuple[Picture, Development]:
     """Linear H×W, 1×H×W or 3×H×W of any real dtype, in ADU, as uint8 H×W or H×W×3 of the same orientation.
 
     coverage (H×W or C×H×W): black where it is 0, as where a value is not finite.
     max_px (height, width): the picture is reduced to fit, keeping star peaks; it is never enlarged.
     background: take the sky's gradient away. neutral: grey sky and grey stars under one curve for all
     channels; without it each channel has its own curve (narrowband). window: black and white point in
-    ADU. white_adu: the saturation level. lock: keeps the stretch still from one call to the next.
+    ADU. points: the black point moved up by so many sigma of the sky, the white one down by this part of the
+    range. white_adu: the saturation level. lock: keeps the stretch still from one call to the next.
     Raises PlanError for other shapes, an unknown stretch, or a coverage of another size.
     """
-    planes, valid = _reduced(_planes(linear), coverage, max_px, _BEYOND * white_adu)
+    limit_adu = _BEYOND * white_adu
+    planes, valid = _reduced(_planes(linear), coverage, max_px, limit_adu)
     if not valid.any():
-        return _drawn(np.zeros(planes.shape, np.float32), valid)
-    if background:
-        for plane in planes:
-            gradient = sky_background.fit(plane, valid)
-            plane -= gradient.over(plane.shape) - np.float32(gradient.level)
+        nothing = (Curve(Stretch.LINEAR, 0.0, white_adu, 1.0),) * len(planes)
+        drawn = _drawn(np.zeros(planes.shape, np.float32), valid)
+        return drawn, Development((), (), None, nothing, limit_adu)
+    gradients = tuple(sky_background.fit(plane, valid) for plane in planes) if background else ()
+    for plane, gradient in zip(planes, gradients, strict=False):
+        plane -= gradient.over(plane.shape) - np.float32(gradient.level)
+    skies_adu, factors = tuple(float(np.median(s)) for s in _samples(planes, valid)), None
     if neutral and len(planes) == 3:
-        skies_adu = tuple(float(np.median(s)) for s in _samples(planes, valid))
-        fluxes = colour.star_fluxes(planes, valid, white_adu)
-        colour.neutralise(planes, skies_adu, colour.white_balance(fluxes))
+        factors = colour.white_balance(colour.star_fluxes(planes, valid, white_adu))
+        colour.neutralise(planes, skies_adu, factors)
     skies = [sky_of(sample) for sample in _samples(planes, valid)]
-    curves = _curves(_named(stretch), skies, neutral, white_adu, window, lock)
-    return _drawn(_shaded(planes, curves), valid)
+    shape = _Shape(_named(stretch), neutral, white_adu, window, points)
+    curves = shape.curves(skies, lock)
+    return _drawn(_shaded(planes, curves), valid), Development(
+        gradients, skies_adu, factors, curves, limit_adu
+    )
 
 
 def _named(stretch: Stretch | str) -> Stretch:
@@ -148,19 +213,27 @@ def _samples(planes: Float32, valid: Mask) -> list[Float32]:
     return [_thinned(plane[valid]) for plane in planes]
 
 
-def _curves(
-    kind: Stretch,
-    skies: list[Sky],
-    neutral: bool,
-    white_adu: float,
-    window: tuple[float, float] | None,
-    lock: StretchLock | None,
-) -> tuple[Curve, ...]:
-    """One curve per channel."""
-    fresh = [curve_for(kind, sky, white_adu=white_adu, window=window) for sky in skies]
-    if neutral:
-        fresh = [linked(fresh)] * len(fresh)
-    return tuple(fresh) if lock is None else lock.hold(fresh, skies, (kind, neutral, white_adu, window))
+class _Shape(NamedTuple):
+    """What is asked of the curves."""
+
+    kind: Stretch
+    neutral: bool
+    white_adu: float
+    window: tuple[float, float] | None
+    points: tuple[float, float]
+
+    def curves(self, skies: list[Sky], lock: StretchLock | None) -> tuple[Curve, ...]:
+        """One curve per channel."""
+        black, white = self.points
+        fresh = [
+            curve_for(self.kind, sky, white_adu=self.white_adu, window=self.window).moved(
+                black * sky.sigma, white
+            )
+            for sky in skies
+        ]
+        if self.neutral:
+            fresh = [linked(fresh)] * len(fresh)
+        return tuple(fresh) if lock is None else lock.hold(fresh, skies, self)
 
 
 def _shaded(planes: Float32, curves: tuple[Curve, ...]) -> Float32:

@@ -1,13 +1,13 @@
 """From linear ADU to 0..1 for the eye: midtones (STF), asinh, colour-preserving asinh.
 
 Formulas: the midtones transfer function and the screen transfer function's constants as PixInsight and
-Siril use them (-2.8 sigma, sky at 0.25); asinh after Lupton et al. 2004 (PASP 116, 133).
+Siril use them (-2.8 sigma, sky at 0.25); asinh after Lupton et al. 2004 (PASP 116, 133); and log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ _SHADOWS_SIGMA = 2.8
 _MAD_TO_SIGMA = 1.4826
 _SKY_SHADE_ASINH = 0.15
 _SMALLEST_SIGMA = 1e-6
+_SMALLEST_RANGE_ADU = 1.0
 _MOVED_SIGMA = 0.2
 _CHANGED_SIGMA = 1.5
 
@@ -32,6 +33,7 @@ class Stretch(StrEnum):
     AUTO = "auto"
     ASINH = "asinh"
     LINEAR = "linear"
+    LOG = "log"
 
 
 class Sky(NamedTuple):
@@ -78,6 +80,11 @@ def asinh(x: Float32, softening: float) -> Float32:
     return np.asarray(np.arcsinh(softening * x) / np.arcsinh(softening), np.float32)
 
 
+def logarithm(x: Float32, softening: float) -> Float32:
+    """log(1 + b·x)/log(1 + b): as asinh, but softer about 1/b; x in 0..1, any shape."""
+    return np.asarray(np.log1p(softening * x) / np.log1p(softening), np.float32)
+
+
 def lupton(rgb: Float32, *, q: float, alpha: float, minimum: float = 0.0) -> Float32:
     """Colour-preserving asinh of 3×H×W: the mean is stretched, the ratios of the channels are kept.
 
@@ -92,13 +99,18 @@ def lupton(rgb: Float32, *, q: float, alpha: float, minimum: float = 0.0) -> Flo
     return np.asarray(above, np.float32)
 
 
-def softening_for(level: float, shade: float = _SKY_SHADE_ASINH) -> float:
-    """The b at which asinh(b·x)/asinh(b) takes this level (of 0..1) to this shade; 1e-3..1e8."""
+def softening_for(
+    level: float, shade: float = _SKY_SHADE_ASINH, bend: Callable[[float], float] = np.arcsinh
+) -> float:
+    """The b at which bend(b·x)/bend(b) takes this level (of 0..1) to this shade; 1e-3..1e8.
+
+    bend: asinh, or log1p.
+    """
     low, high = -3.0, 8.0
     for _ in range(50):
         middle = (low + high) / 2
         b = 10.0**middle
-        if np.arcsinh(b * level) / np.arcsinh(b) < shade:
+        if bend(b * level) / bend(b) < shade:
             low = middle
         else:
             high = middle
@@ -109,7 +121,7 @@ def softening_for(level: float, shade: float = _SKY_SHADE_ASINH) -> float:
 class Curve:
     """One stretch, ready to apply: black and white point in ADU, and its bend.
 
-    knee: the midtones for AUTO, the softening b for ASINH, unused for LINEAR.
+    knee: the midtones for AUTO, the softening b for ASINH and LOG, unused for LINEAR.
     """
 
     kind: Stretch
@@ -123,7 +135,17 @@ class Curve:
         np.clip(x, 0, 1, out=x)
         if self.kind is Stretch.AUTO:
             return mtf(self.knee, x)
+        if self.kind is Stretch.LOG:
+            return logarithm(x, self.knee)
         return asinh(x, self.knee) if self.kind is Stretch.ASINH else x
+
+    def moved(self, black_adu: float, white: float) -> Curve:
+        """The same bend, the black point so much higher and the white one lower by this part of the range."""
+        if not black_adu and not white:
+            return self
+        low = self.black_adu + black_adu
+        high = self.white_adu - white * (self.white_adu - self.black_adu)
+        return replace(self, black_adu=low, white_adu=max(high, low + _SMALLEST_RANGE_ADU))
 
     def normalised(self, values: Float32) -> Float32:
         """Linear values with black at 0 and white at 1, not clipped."""
@@ -161,6 +183,8 @@ def curve_for(
     level = min(max((sky.median - black) / (white - black), _SMALLEST_SIGMA), 0.5)
     if kind is Stretch.AUTO:
         return Curve(kind, black, white, _midtones(SKY_SHADE, level))
+    if kind is Stretch.LOG:
+        return Curve(kind, black, white, softening_for(level, bend=np.log1p))
     return Curve(kind, black, white, softening_for(level) if kind is Stretch.ASINH else 1.0)
 
 
