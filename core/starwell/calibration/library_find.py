@@ -64,7 +64,9 @@ def find(kind: Kind, lights: Facts, among: Iterable[Kept], at: datetime | None =
     rivals: tuple[Kept, ...] = ()
     if kind is Kind.FLAT:
         night = _nights_apart(best.kept, at)
-        rivals = tuple(f.kept for f in fitting[1:] if _nights_apart(f.kept, at) == night)
+        alike = [f.kept for f in fitting[1:] if _nights_apart(f.kept, at) == night]
+        # headers that agree on the rotation have told already
+        rivals = () if best.turned_alike else tuple(alike)
     return Found(best.kept, tuple(_remarks(best, at)), rivals)
 
 
@@ -85,6 +87,7 @@ def _order(fit: Fit, lights: Facts, at: datetime | None) -> tuple[float | str, .
         return (
             len(fit.unchecked),
             _nights_apart(kept, at),
+            not fit.turned_alike,
             age,
             -kept.frames,
             not kept.finished,
@@ -121,14 +124,17 @@ def _remarks(fit: Fit, at: datetime | None) -> list[str]:
     nights = _nights_apart(kept, at)
     if kept.kind is Kind.FLAT and nights:
         age = kept.age_days(at)
-        when = (
-            "of unknown date" if age is None else f"{abs(age):.0f} days {'older' if age > 0 else 'younger'}"
-        )
+        when = "of unknown date" if age is None else f"{days(abs(age))} {'older' if age > 0 else 'younger'}"
         remarks.append(
             f"{kept.name} is a flat of another night, {when} than these lights: dust may have moved. "
             "Flats of their own night are better."
         )
     return remarks
+
+
+def days(age: float) -> str:
+    """An age in words: `1 day`, `12 days`."""
+    return "1 day" if round(age) == 1 else f"{age:.0f} days"
 
 
 def _uncooled(fits: Sequence[Fit], lights: Facts) -> Found | None:

@@ -53,11 +53,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A master held against lights: it fits where nothing differs; unchecked: what only one notes."""
+    """A master held against lights: it fits where nothing differs; unchecked: what only one notes.
+
+    turned_alike: both note the rotator's angle, and agree.
+    """
 
     kept: Kept
     differences: tuple[Difference, ...]
     unchecked: tuple[str, ...]
+    turned_alike: bool = False
 
     @property
     def distance(self) -> float:
@@ -91,7 +95,8 @@ def held_against(kept: Kept, lights: Facts, *, celsius: float = SAME_CELSIUS) ->
             differences.append(Difference("temperature", words, apart))
     if not differences and (refused := _refused(kept, lights)):
         differences.append(Difference("window", refused))
-    return Fit(kept, tuple(differences), tuple(unchecked))
+    turned = kept.rotation is not None and rotation_of(lights) is not None
+    return Fit(kept, tuple(differences), tuple(unchecked), turned and not differences)
 
 
 def _celsius_apart(kept: Kept, lights: Facts) -> float | None:
@@ -123,6 +128,8 @@ def _binning(kept: Kept, lights: Facts) -> Difference | None:
 def _window(kept: Kept, lights: Facts) -> Difference | None:
     if kept.bin != lights.exposure.bin:
         return None  # said already
+    if lights.exposure.roi is None and kept.roi is not None and kept.roi[:2] != (0, 0):
+        return Difference("window", f"window at {kept.roi.x},{kept.roi.y}, not the whole sensor")
     try:
         window(kept.outline, lights)
     except MasterMismatch as mismatch:
@@ -166,7 +173,7 @@ def _train(kept: Kept, lights: Facts) -> Difference | None:
         return Difference("telescope", f"telescope {mine}, not {theirs}")
     near, far = kept.focal_mm, lights.focal_mm
     if near and far and abs(near / far - 1) > _SAME_FOCAL:
-        return Difference("telescope", f"focal length {near:g} mm, not {far:g} mm")
+        return Difference("telescope", f"telescope of {near:g} mm, not {far:g} mm")
     return None
 
 

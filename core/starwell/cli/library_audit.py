@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from starwell.calibration.library_find import days
 from starwell.calibration.library_kept import Kept
 from starwell.calibration.library_need import Need, needs
 from starwell.calibration.library_noise import Planned
@@ -171,7 +172,7 @@ def _need_lines(need: Need) -> list[str]:
     if need.found is None:
         return [f"  {kind:<10} missing: {need.missing}"]
     age = need.found.kept.age_days()
-    old = "" if age is None else f", {age:.0f} days old"
+    old = "" if age is None else f", {days(age)} old"
     adds = "" if need.share is None else f", adds {need.share.adds_e:.3g} e-, {need.share.adds_percent:.2g} %"
     lines = [f"  {kind:<10} {need.found.explained.partition(': ')[2]}{old}{adds}"]
     few = need.share is not None and need.found.kept.frames < need.advised
