@@ -24,6 +24,7 @@ COMMANDS = {
     "master": "build a master bias, dark, flat or dark flat, or a low-light map",
     "library": "the masters that are kept, what lights still need, and whether they fit",
     "sensor": "measure a camera: e-/ADU, read noise, full well, dark current, from flats, biases and darks",
+    "flatlab": "do cold pixels lose sensitivity at low light, and which flats mend it: an experiment",
     "advise": "how long subs should be, what limits them, and how many darks and flats they take",
     "preview": "show a frame or a stack in the terminal",
     "cameras": "what cameras are connected, and their controls",

@@ -30,8 +30,9 @@ from starwell.flatlab.experiment import Sets
 from starwell.flatlab.findings import ByLevel, Depth, LeakCheck, SetFound, by_method
 from starwell.flatlab.frames import FrameSet
 from starwell.flatlab.gate import Lights
-from starwell.flatlab.hypotheses import Evidence, Found, Frames, judge
-from starwell.flatlab.levels import Measured, measure, rough_level_adu
+from starwell.flatlab.hypotheses import Evidence, Frames, judge
+from starwell.flatlab.levels import Measured, by_light, measure
+from starwell.flatlab.results import Curve, Results
 from starwell.flatlab.shape import depths, leak, weak_pixels
 from starwell.flatlab.sums import Sums, Told, summed
 from starwell.frame import Float32
@@ -40,41 +41,6 @@ WORST = 20
 """So many of the coldest pixels are shown one by one."""
 
 _RIVALS = (Method.SAME_CONDITION, Method.ADDITIVE)
-
-
-@dataclass(slots=True, eq=False)
-class Results:
-    """Everything an analysis found, before it is put in words.
-
-    low: the deficits at L0. gained: what the better of the rivals takes off the bright flat's FPN, with its
-    99 % interval. sub_noise: of one held-out frame, relative. offsets: share of the pattern's variance that a
-    night's real offsets keep. worst: flat indices of the coldest pixels; curves: level, deficits and errors
-    there, e-.
-    """
-
-    sets: Sets
-    found: Found
-    evidence: Evidence
-    signature: Signature
-    bench: Bench
-    lights: Lights
-    low: Deficits
-    effects: dict[Method, Effect]
-    gained: tuple[float, float, float]
-    sub_noise: float
-    offsets: float | None
-    by_level: list[ByLevel]
-    depth: list[Depth]
-    leak: LeakCheck | None
-    told: list[SetFound]
-    low_light: LowLight
-    corrections: Corrections
-    worst: Index
-    curves: list[Curve]
-    warnings: list[str]
-
-
-Curve = tuple[float, Float32, Float32]
 
 
 class Analysis:
@@ -89,7 +55,7 @@ class Analysis:
 
     def run(self) -> Results:
         """Read every set and judge; MasterMismatch for sets without light, StorageError for broken files."""
-        low_set, others = self._levels()
+        low_set, others = by_light(self.sets, self.warnings)
         bench, lights, low = self._bench(low_set)
         frames = Frames(low.count, bench.dark.count, lights.level_e, lights.dark_noise_e)
         gate = gates.check(bench.dark, [low], low_set.facts, lights, frames.least_e)
@@ -100,6 +66,7 @@ class Analysis:
         del low
         corrections = self._corrections(bench, whole, lows, lights)
         self._curve(lights.level_e, whole, worst)
+        whole = replace(whole, factor=whole.factor[:0])
         lows += [self._other_level(other, bench, corrections, signature, worst) for other in others]
         low_light = self._estimate(bench, lows, lights)
         del lows
@@ -201,24 +168,6 @@ class Analysis:
         unit_mean(pixels, self.sets.bright.facts, out=pixels)
         return pixels, level.level_e, lit.count
 
-    def _levels(self) -> tuple[FrameSet, list[FrameSet]]:
-        """The dim flats of the held-out frames' level, and the others."""
-        lows = self.sets.lows
-        base = rough_level_adu(self.sets.dark)
-        light = rough_level_adu(self.sets.held_out[0]) - base
-        if light <= 0:
-            raise MasterMismatch(
-                "--held-out is no brighter than --dark: there is no light in it. Check the panel."
-            )
-        off = [abs(np.log(max(rough_level_adu(low) - base, 1e-6 * light) / light)) for low in lows]
-        first = int(np.argmin(off))
-        if off[first] > np.log(1.2):
-            self.warnings.append(
-                f"The nearest --low is {np.exp(off[first]):.2g}× off the level of --held-out: the "
-                "same-condition flat is judged at a light it was not made for."
-            )
-        return lows[first], [low for i, low in enumerate(lows) if i != first]
-
     def _above_dark(self, bench: Bench, low: Sums) -> Float32:
         light: Float32 = (low.mean() - bench.dark.mean()) * np.float32(bench.egain)
         return light
@@ -227,13 +176,9 @@ class Analysis:
         self, bench: Bench, whole: Deficits, lows: Sequence[LowSet], lights: Lights
     ) -> Corrections:
         """What L0 alone teaches."""
-        low_light = self._estimate(bench, lows, lights)
-        return Corrections(
-            bench.bright,
-            lows[0].mean_e / np.float32(lights.level_e),
-            np.abs(whole.z) > 5,
-            low_light.at(lights.level_e),
-        )
+        lost = self._estimate(bench, lows, lights).at(lights.level_e)
+        same = lows[0].mean_e / np.float32(lights.level_e)
+        return Corrections(bench.bright, same, np.abs(whole.z) > SIGMAS, lost)
 
     def _estimate(self, bench: Bench, lows: Sequence[LowSet], lights: Lights) -> LowLight:
         return estimate(bench.bright, lows, bench.dark.count, lights.dark_noise_e, facts=bench.facts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from starwell.flatlab.analysis import Results
 from starwell.flatlab.deficits import Ratio
 from starwell.flatlab.effect import Method
 from starwell.flatlab.findings import (
@@ -19,6 +18,7 @@ from starwell.flatlab.findings import (
     by_method,
 )
 from starwell.flatlab.hypotheses import Verdict
+from starwell.flatlab.results import Results
 
 _AROUND = 3
 _EDGES = np.linspace(-12, 12, 97)
@@ -34,7 +34,7 @@ def conclude(results: Results) -> Findings:
             zero_fraction=gate.zero_fraction,
             passed=gate.passed,
             saturated_fraction=gate.saturated_fraction,
-            bias_e=gate.bias_e,
+            bias_e=max(gate.bias_e, 0.0),
             reasons=gate.reasons,
             advice=gate.advice,
         ),
@@ -110,7 +110,7 @@ def _details(r: Results) -> Details:
         weak_pixels=r.evidence.weak.cold,
         hot_share=r.evidence.hot_share,
         chance=r.evidence.counts.chance,
-        halves_correlation=r.signature.correlation,
+        confirmed_sigmas=r.signature.confirmed,
         ratios=_ratios(r),
         fpn_interval={str(m): Interval(*e.interval()) for m, e in r.effects.items()},
         flagged_percent=by_method(

@@ -184,6 +184,9 @@ class Ratio:
     value: float
     error: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ± {self.error:.2f}"
+
     def off(self, expected: float, slack: float) -> float:
         """How many sigmas from this value, slack being what the model itself is good for."""
         return abs(self.value - expected) / float(np.hypot(self.error, slack))

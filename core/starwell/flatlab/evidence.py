@@ -40,7 +40,6 @@ class Signature:
     level_e: float
     cold: tuple[Selection, Selection]
     warm: tuple[Selection, Selection]
-    correlation: float | None
     by_level: dict[float, Ratio] = field(default_factory=dict)
     by_time: tuple[float, Ratio] | None = None
     by_gain: tuple[float, Ratio] | None = None
@@ -54,9 +53,8 @@ class Signature:
             for h in (0, 1)
         ]
         cold, warm = select(halves), select(halves, sign=-1)
-        either = np.union1d(cold[0].at, cold[1].at)
         level = (halves[0].level_e + halves[1].level_e) / 2
-        return Signature(level, cold, warm, _correlation(*(h.deficit_e.ravel()[either] for h in halves)))
+        return Signature(level, cold, warm)
 
     @property
     def confirmed(self) -> float:
@@ -133,11 +131,3 @@ def without_surroundings(bench: Bench, pixels: Float32) -> Float32:
         view = np.ascontiguousarray(planes.view(pixels, plane))
         planes.view(rest, plane)[...] = view - cv2.medianBlur(view, _NEIGHBOURS)
     return rest
-
-
-def _correlation(a: Float32, b: Float32) -> float | None:
-    """Spearman's, of the deficits of flagged pixels in both halves."""
-    if a.size < 10:
-        return None
-    ranks = [np.argsort(np.argsort(v)).astype(np.float64) for v in (a, b)]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

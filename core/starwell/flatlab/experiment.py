@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class Sets:
         return warnings
 
 
-def open_sets(paths: dict[str, Sequence[Path]], lows: Sequence[Path], held_out: Sequence[Path]) -> Sets:
+def open_sets(paths: Mapping[str, Sequence[Path]], lows: Sequence[Path], held_out: Sequence[Path]) -> Sets:
     """Open every set by its option's name; StorageError, PlanError, MasterMismatch as `opened`."""
 
     def one(name: str) -> FrameSet | None:

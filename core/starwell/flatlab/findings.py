@@ -135,7 +135,7 @@ class Details(Struct, frozen=True, kw_only=True):
     weak_pixels: int = 0
     hot_share: float = 0.0
     chance: float = 0.0
-    halves_correlation: float | None = None
+    confirmed_sigmas: float = 0.0
     ratios: Ratios = Ratios()
     fpn_interval: dict[str, Interval] = {}
     flagged_percent: ByMethod = ByMethod()

@@ -57,15 +57,16 @@ class Frames:
     level_e: float
     dark_noise_e: float
 
-    def sigma_e(self, low: float | None = None, dark: float | None = None) -> float:
-        """Error of a deficit with so many dim flats and darks."""
-        low, dark = low or self.low, dark or self.dark
-        return float(np.sqrt((self.level_e + self.dark_noise_e**2) / low + self.dark_noise_e**2 / dark))
+    @property
+    def sigma_e(self) -> float:
+        """Error of a pixel's deficit."""
+        read = self.dark_noise_e**2
+        return float(np.sqrt((self.level_e + read) / self.low + read / self.dark))
 
     @property
     def least_e(self) -> float:
         """The smallest deficit of a single pixel that is found beyond doubt."""
-        return SIGMAS * self.sigma_e()
+        return SIGMAS * self.sigma_e
 
     @property
     def target_e(self) -> float:
@@ -205,7 +206,7 @@ def _even(e: Evidence) -> Found:
 
 def _power(frames: Frames) -> float:
     """Chance that a pixel with the target deficit would have been found."""
-    return float(min(0.99, ndtr(frames.target_e / frames.sigma_e() - SIGMAS)))
+    return float(min(0.99, ndtr(frames.target_e / frames.sigma_e - SIGMAS)))
 
 
 def _cold(e: Evidence) -> Found:
@@ -237,7 +238,7 @@ def _cold(e: Evidence) -> Found:
     if e.mended is not None and e.mended > _PROPORTIONAL:
         why = "The held-out frames do not show it: were they shot at the same settings and light?"
         return Found(Verdict.INCONCLUSIVE, 0.5, (seen, why), missing=("held-out",))
-    return Found(best, min(likely[best], _SURE), (seen, *_because(e, best)))
+    return Found(best, min(likely[best], _SURE), (seen, *_because(e)))
 
 
 _RIVALS = (Verdict.CHARGE_THRESHOLD, Verdict.LEAK, Verdict.ADU_OFFSET)
@@ -284,18 +285,18 @@ def _sharper(e: Evidence) -> int:
     return ceil(e.frames.low * max(2.0, (max(errors) / SLACK) ** 2))
 
 
-def _because(e: Evidence, verdict: Verdict) -> tuple[str, ...]:
-    said = [f"At {level:.3g}× the light they lack {r.value:.2f}×." for level, r in sorted(e.by_level.items())]
+def _because(e: Evidence) -> tuple[str, ...]:
+    said = [f"At {level:.3g}× the light they lack {r}×." for level, r in sorted(e.by_level.items())]
     if e.by_time is not None:
         said.append(
-            f"At the same charge in {e.by_time[0]:.2g} of the time they lack {e.by_time[1].value:.2f}× (a "
+            f"At the same charge in {e.by_time[0]:.2g} of the time they lack {e.by_time[1]}× (a "
             f"leak would be {e.by_time[0]:.2f}, everything else 1)."
         )
     if e.by_gain is not None:
         said.append(
-            f"At {e.by_gain[0]:.2g}× the e-/ADU they lack {e.by_gain[1].value:.2f}× (an offset of the "
+            f"At {e.by_gain[0]:.2g}× the e-/ADU they lack {e.by_gain[1]}× (an offset of the "
             f"converter would be {e.by_gain[0]:.2f}, everything else 1)."
         )
-    if verdict is Verdict.CHARGE_THRESHOLD and e.hot_share:
-        said.append(f"{100 * e.hot_share:.0f} % of them are warm in the dark.")
+    if e.without_light is not None:
+        said.append(f"With the panel off they lack {e.without_light.value:.2f}×: it is not the darks.")
     return tuple(said)

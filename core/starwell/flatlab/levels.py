@@ -7,12 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from starwell.errors import MasterMismatch
+from starwell.flatlab.experiment import Sets
 from starwell.flatlab.frames import FrameSet
 from starwell.flatlab.sums import Sums
 from starwell.frame import sampled
 
 FOREIGN = 0.15
 """A header's e-/ADU further off than this from what the frames say earns a warning."""
+
+
+NEAR = 1.2
+"""Dim flats further off the held-out frames' level than this factor are of another level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,25 @@ def measure(lit: Sums, dark: Sums, warnings: list[str], header_egain: float | No
             "believed."
         )
     return Measured(egain, light * egain)
+
+
+def by_light(sets: Sets, warnings: list[str]) -> tuple[FrameSet, list[FrameSet]]:
+    """The dim flats of the held-out frames' level, and the others; MasterMismatch without light."""
+    lows = sets.lows
+    base = rough_level_adu(sets.dark)
+    light = rough_level_adu(sets.held_out[0]) - base
+    if light <= 0:
+        raise MasterMismatch(
+            "--held-out is no brighter than --dark: there is no light in it. Check the panel."
+        )
+    off = [abs(np.log(max(rough_level_adu(low) - base, 1e-6 * light) / light)) for low in lows]
+    first = int(np.argmin(off))
+    if off[first] > np.log(NEAR):
+        warnings.append(
+            f"The nearest --low is {np.exp(off[first]):.2g}× off the level of --held-out: the same-condition "
+            "flat is judged at a light it was not made for."
+        )
+    return lows[first], [low for i, low in enumerate(lows) if i != first]
 
 
 def rough_level_adu(one: FrameSet) -> float:

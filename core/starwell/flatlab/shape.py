@@ -44,7 +44,7 @@ def leak(bench: Bench, unlit: Sums) -> LeakCheck:
     # a cell's median is good to 1.25·sigma/sqrt(pixels): a strongest one of noise alone is no leak
     sigma = np.sqrt(float(np.median(bench.dark_var_e2)) * (1 / unlit.count + 1 / bench.dark.count))
     noise = 5 * 1.25 * sigma / min(MESH_PX, *light.shape)
-    passed = abs(difference) <= LEAK_E and abs(strongest) <= LEAK_E + noise
+    passed = abs(difference) <= LEAK_E and bool(abs(strongest) <= LEAK_E + noise)
     return LeakCheck(difference_e=difference, strongest_e=strongest, passed=passed)
 
 

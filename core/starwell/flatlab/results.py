@@ -1,0 +1,50 @@
+"""What an analysis found, before it is put in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starwell.calibration.low_light import LowLight
+from starwell.flatlab.deficits import Bench, Deficits, Index
+from starwell.flatlab.effect import Corrections, Effect, Method
+from starwell.flatlab.evidence import Signature
+from starwell.flatlab.experiment import Sets
+from starwell.flatlab.findings import ByLevel, Depth, LeakCheck, SetFound
+from starwell.flatlab.gate import Lights
+from starwell.flatlab.hypotheses import Evidence, Found
+from starwell.frame import Float32
+
+Curve = tuple[float, Float32, Float32]
+"""A light level, and deficits and errors of some pixels there, e-."""
+
+
+@dataclass(slots=True, eq=False)
+class Results:
+    """Everything an analysis found, before it is put in words.
+
+    low: the deficits at L0. gained: what the better of the rivals takes off the bright flat's FPN, with its
+    99 % interval. sub_noise: of one held-out frame, relative. offsets: share of the pattern's variance that a
+    night's real offsets keep. worst: flat indices of the coldest pixels; curves: level, deficits and errors
+    there, e-.
+    """
+
+    sets: Sets
+    found: Found
+    evidence: Evidence
+    signature: Signature
+    bench: Bench
+    lights: Lights
+    low: Deficits
+    effects: dict[Method, Effect]
+    gained: tuple[float, float, float]
+    sub_noise: float
+    offsets: float | None
+    by_level: list[ByLevel]
+    depth: list[Depth]
+    leak: LeakCheck | None
+    told: list[SetFound]
+    low_light: LowLight
+    corrections: Corrections
+    worst: Index
+    curves: list[Curve]
+    warnings: list[str]
