@@ -27,7 +27,7 @@ def test_every_block_of_the_page_runs_and_every_picture_is_made(tmp_path: Path) 
         assert made.shape == kept.shape, name
         assert np.abs(made - kept).mean() < 12, f"{name} no longer looks like the page's"
     sub, stack = (grey(work / f"noise_{of}.png")[::6, ::6] for of in ("sub", "stack"))
-    assert np.diff(sub, axis=1).std() > 2 * np.diff(stack, axis=1).std(), "a stack has less grain"
+    assert np.diff(sub, axis=1).std() > 1.5 * np.diff(stack, axis=1).std(), "each stretched alike"
 
 
 def test_the_page_is_linked_from_the_readme() -> None:
