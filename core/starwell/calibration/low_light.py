@@ -126,15 +126,11 @@ def estimate(
     _check(bright, lows, dark_frames)
     facts = facts or Facts(bright.shape)
     planes = Planes.of(facts)
-    share = [low.level_e / _median(low.mean_e, bright) for low in lows]
     deficit = np.zeros(bright.shape, np.float32)
     threshold = np.zeros(bright.shape, np.float32) if len(lows) > 1 else None
     solved: list[Solved] = []
     for plane in planes.planes:
-        sets = [
-            LowSet(low.level_e, planes.view(low.mean_e, plane) * np.float32(scale), low.frames)
-            for low, scale in zip(lows, share, strict=True)
-        ]
+        sets = [LowSet(low.level_e, planes.view(low.mean_e, plane), low.frames) for low in lows]
         lit = DimPlane(planes.view(bright, plane), sets, plane.step, read_noise_e**2, dark_frames)
         solved.append(lit.solve())
         planes.view(deficit, plane)[...] = solved[-1].deficit_e

@@ -23,7 +23,7 @@ CANDIDATE = 0.5
 class LowSet:
     """The mean of so many dim flats of one level, less their dark, in e- (H×W).
 
-    level_e: the median of the light, mean over bright flat; the deficits are told on this scale.
+    level_e: the median of mean over bright flat, or what the set is to be called by.
     """
 
     level_e: float
