@@ -15,7 +15,7 @@ from starwell.calibration.library_kept import Kept
 from starwell.calibration.library_open import open_found, open_kept
 from starwell.calibration.library_shelf import Library
 from starwell.calibration.low_light_file import read_low_light
-from starwell.calibration.master import Master, Masters
+from starwell.calibration.master import NAMES, Master, Masters
 from starwell.errors import MasterMissing
 from starwell.frame import Facts, Frame, Kind
 from starwell.session.flat_choice import DustJudge
@@ -91,9 +91,13 @@ class Chosen:
 
 
 class Chooser:
-    """Chooses masters for lights from those at hand; what was opened for one set serves the next."""
+    """Chooses masters for lights from those at hand; what was opened for one set serves the next.
 
-    def __init__(self, wanted: Wanted, among: Sequence[Kept]) -> None:
+    go_without: where none fits the lights are left without it, with a warning, instead of refused.
+    """
+
+    def __init__(self, wanted: Wanted, among: Sequence[Kept], *, go_without: bool = False) -> None:
+        self._go_without = go_without
         self._wanted = wanted
         self._among = among
         if wanted.low_light == AUTO:
@@ -134,7 +138,9 @@ class Chooser:
         if self._wanted.flat != AUTO:
             flat = self._named(Kind.FLAT, self._wanted.flat, bias)
             return [self._together(group.numbers, base, flat, warnings, words)]
-        found = find(Kind.FLAT, group.facts, self._among)
+        found = self._find(Kind.FLAT, group.facts, warnings)
+        if found is None:
+            return [self._together(group.numbers, base, None, warnings, words)]
         parts = []
         for mine, numbers in self._flats(group, found, base):
             told = [*warnings, *mine.warnings]
@@ -163,13 +169,13 @@ class Chooser:
             return None
         if self._wanted.bias != AUTO:
             return self._named(Kind.BIAS, self._wanted.bias, None)
+        if self._wanted.dark is None:
+            found = self._find(Kind.BIAS, lights, warnings)
+            return None if found is None else self._found(found, lights, None, warnings, words)
         try:
-            found = find(Kind.BIAS, lights, self._among)
+            return self._found(find(Kind.BIAS, lights, self._among), lights, None, warnings, words)
         except MasterMissing:
-            if self._wanted.dark is None:
-                raise
             return None  # the dark holds its bias
-        return self._found(found, lights, None, warnings, words)
 
     def _dark(
         self, lights: Facts, bias: Master | None, warnings: list[str], words: list[str]
@@ -178,14 +184,23 @@ class Chooser:
             return None
         if self._wanted.dark != AUTO:
             return self._named(Kind.DARK, self._wanted.dark, bias)
+        if bias is None:
+            found = self._find(Kind.DARK, lights, warnings)
+            return None if found is None else self._found(found, lights, None, warnings, words)
         try:
-            found = find(Kind.DARK, lights, self._among)
+            return self._found(find(Kind.DARK, lights, self._among), lights, bias, warnings, words)
         except MasterMissing as missing:
-            if bias is None:
-                raise
             warnings.append(f"Only the bias is taken off, dark current and hot pixels stay. {missing}")
             return None
-        return self._found(found, lights, bias, warnings, words)
+
+    def _find(self, kind: Kind, lights: Facts, warnings: list[str]) -> Found | None:
+        try:
+            return find(kind, lights, self._among)
+        except MasterMissing as missing:
+            if not self._go_without:
+                raise
+            warnings.append(f"These lights go without a {NAMES[kind]}. {missing}")
+            return None
 
     def _found(
         self, found: Found, lights: Facts, bias: Master | None, warnings: list[str], words: list[str]
@@ -237,9 +252,10 @@ def _unread(number: int) -> Frame:
 
 
 def masters_for(wanted: Wanted, facts: Facts, reread: Callable[[int], Frame]) -> tuple[Masters, str]:
-    """The masters of lights like this one, as wanted, and in words what was chosen.
+    """The masters of lights that come in like this one, as wanted, and in words what was chosen.
 
-    Raises MasterMissing or MasterMismatch where none fits.
+    A named one that does not fit raises MasterMismatch; where none can be chosen the lights go without it,
+    and the masters' warnings say so.
     """
     if not is_automatic(wanted):
         named = load_masters(
@@ -252,5 +268,5 @@ def masters_for(wanted: Wanted, facts: Facts, reread: Callable[[int], Frame]) ->
         )
         return named, ""
     among = at_hand([] if facts.source is None else [facts.source], {})
-    chosen = Chooser(wanted, among).choose({facts.number: facts}, reread)
+    chosen = Chooser(wanted, among, go_without=True).choose({facts.number: facts}, reread)
     return chosen.of[facts.number], " ".join(chosen.explained)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from starwell.errors import StarwellError
 from starwell.frame import Facts, Float32, Float64, Frame, Mask, Planes
 from starwell.session.advice_audit import cells, fine, regression
 
-_SURE = 5.0
+_SURE = 3.5
 _FEWEST_CELLS = 6
 _ASKED = 8
 """Subs that cannot tell alone are asked together, so many of them."""
@@ -83,7 +82,7 @@ class DustJudge:
     ) -> dict[int, tuple[int, ...]] | None:
         """The subs by the flat whose dust they show; None where neither one nor several together tell.
 
-        A sub that cannot tell by itself goes with most of the others.
+        A sub that cannot tell by itself goes with the nearest one that can.
         """
         votes: dict[int, int] = {}
         unsure: list[Float64] = []
@@ -102,10 +101,10 @@ class DustJudge:
             votes |= {number: best for number in numbers if sure and number not in votes}
         if not votes:
             return None
-        usual = Counter(votes.values()).most_common(1)[0][0]
         parts: dict[int, list[int]] = {}
         for number in numbers:
-            parts.setdefault(votes.get(number, usual), []).append(number)
+            nearest = min((abs(known - number), known) for known in votes)[1]
+            parts.setdefault(votes[nearest], []).append(number)
         return {index: tuple(members) for index, members in parts.items()}
 
     def _differ(self, one: int, other: int) -> bool:
