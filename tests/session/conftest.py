@@ -15,7 +15,7 @@ from starwell.calibration.master import Master, Masters, constant_bias, unit_mea
 from starwell.camera.sky import Sky, SkyPlan
 from starwell.files import fits
 from starwell.files.keywords import keywords_of
-from starwell.frame import Colour, Facts, Frame, Kind
+from starwell.frame import Colour, Facts, Float32, Frame, Kind
 from starwell.session.build import Method
 from starwell.session.events import Event, StackMeasured
 from starwell.session.exact import ExactRun
@@ -79,7 +79,7 @@ class Night:
     def _facts(self) -> Facts:
         return self.sky.light(0).facts
 
-    def frame(self, number: int) -> Frame:
+    def frame(self, number: int, room: Float32 | None = None) -> Frame:
         if number not in self.frames:
             shot = self.sky.light(number - 1)
             shot = Frame(replace(shot.facts, number=number), shot.pixels)

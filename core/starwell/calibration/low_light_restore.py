@@ -70,11 +70,12 @@ class Restore:
             pixels.reshape(-1)[self._cold] += self._amplitude * -np.expm1(-local / self._keeps)
         level = float(np.median(sky_e))
         step = 2.0 ** (floor(_STEPS * log2(level)) / _STEPS) if level > 0 else 0.0
-        if self._filled is None or self._filled[0] != step:
+        filled = self._filled  # another thread may replace it at any time
+        if filled is None or filled[0] != step:
             unusable = Defects.at(self._cold[self._keeps > 2 * step], self._defects.size)
             joined = self._defects.joined(unusable)
-            self._filled = step, Repair(joined, self._step), joined.xy
-        return self._filled[1:]
+            self._filled = filled = step, Repair(joined, self._step), joined.xy
+        return filled[1:]
 
 
 class _Mesh:

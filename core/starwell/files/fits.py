@@ -41,16 +41,17 @@ _STORED = {
 }
 
 
-def read(path: Path | str) -> Frame:
+def read(path: Path | str, room: Pixels | None = None) -> Frame:
     """The first picture of a FITS file (plain, .gz, .bz2, .xz or tile-compressed), H×W or 3×H×W.
 
+    room: a contiguous array that is free; plain pixels that fit lie in its last bytes then.
     Raises FileDamaged where the file is cut off, empty or broken, StorageError where it holds no frame.
     """
     path = Path(path)
     with _opened(path, whole=True) as stream:
         hdu, header, flags = _first_picture(stream, path)
         flags += _what_follows(stream, hdu, str(path))
-        pixels, remarks = hdus.pixels(stream, hdu, str(path))
+        pixels, remarks = hdus.pixels(stream, hdu, str(path), room)
     flags += remarks
     highest = FULL_SCALE_ADU if SCALED in flags else full_scale(pixels)
     return Frame(facts_of(header, pixels.shape, source=path, full_scale_adu=highest, flags=flags), pixels)

@@ -41,13 +41,14 @@ REFUSED_SUFFIXES: tuple[str, ...] = tuple(_REFUSED)
 """Endings of files that hold frames in formats starwell does not read; open_frame says what to do."""
 
 
-def open_frame(path: Path | str) -> Frame:
+def open_frame(path: Path | str, room: Pixels | None = None) -> Frame:
     """The frame in this file, by what the file holds rather than by its name.
 
+    room: a contiguous array its pixels may be put into, as fits.read says.
     Raises FileDamaged or StorageError with the file and its fault.
     """
     path = Path(path)
-    return pictures.read(path) if _is_picture(path) else fits.read(path)
+    return pictures.read(path) if _is_picture(path) else fits.read(path, room)
 
 
 def open_facts(path: Path | str) -> Facts:

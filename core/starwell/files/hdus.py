@@ -86,8 +86,12 @@ def arranged(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return None
 
 
-def pixels(stream: BinaryIO, hdu: Hdu, source: str) -> tuple[Pixels, tuple[str, ...]]:
+def pixels(
+    stream: BinaryIO, hdu: Hdu, source: str, room: Pixels | None = None
+) -> tuple[Pixels, tuple[str, ...]]:
     """The picture of this HDU in its arranged shape, scaled as its header says; and what is worth a remark.
+
+    room: a contiguous array whose end the stored values are put into where they fit.
 
     Raises FileDamaged where pixels are missing, StorageError where the cube is no frame.
     """
@@ -100,7 +104,7 @@ def pixels(stream: BinaryIO, hdu: Hdu, source: str) -> tuple[Pixels, tuple[str, 
         stream.seek(0)
         array, flags = _through_astropy(stream, hdu.index, shape, source)
     else:
-        array = _plain(stream, hdu, shape, source)
+        array = _plain(stream, hdu, shape, source, room)
     if wanted != shape:
         array = np.moveaxis(array, -1, 0) if shape[-1] == 3 and len(wanted) == 3 else array
         array = np.ascontiguousarray(array).reshape(wanted)
@@ -110,7 +114,7 @@ def pixels(stream: BinaryIO, hdu: Hdu, source: str) -> tuple[Pixels, tuple[str, 
     return array, flags + scaled
 
 
-def _plain(stream: BinaryIO, hdu: Hdu, shape: tuple[int, ...], source: str) -> Pixels:
+def _plain(stream: BinaryIO, hdu: Hdu, shape: tuple[int, ...], source: str, room: Pixels | None) -> Pixels:
     values = hdu.header.values
     code = _DTYPES[values["BITPIX"]]
     scale, zero = values.get("BSCALE", 1), values.get("BZERO", 0)
@@ -118,7 +122,7 @@ def _plain(stream: BinaryIO, hdu: Hdu, shape: tuple[int, ...], source: str) -> P
         raise FileDamaged(f"{source}: BSCALE = {scale!r}, BZERO = {zero!r} are not numbers.")
     stored, native, sign_bit = _types(code, scale, zero)
     try:
-        array = np.empty(shape, native)
+        array = _place(shape, native, room)
     except (MemoryError, ValueError) as error:
         raise FileDamaged(
             f"{source}: {_times(shape)} pixels, as the header says, are too many to be true."
@@ -128,6 +132,14 @@ def _plain(stream: BinaryIO, hdu: Hdu, shape: tuple[int, ...], source: str) -> P
         return array
     blank = values.get("BLANK") if array.dtype.kind in "iu" else None
     return _scaled(array, scale, zero, blank if isinstance(blank, int) else None)
+
+
+def _place(shape: tuple[int, ...], native: np.dtype[Any], room: Pixels | None) -> Pixels:
+    """An array for these values, in the last bytes of the room where it is large enough."""
+    size = math.prod(shape) * native.itemsize
+    if room is None or room.nbytes < size or (room.nbytes - size) % native.itemsize:
+        return np.empty(shape, native)
+    return room.reshape(-1).view(np.uint8)[room.nbytes - size :].view(native).reshape(shape)
 
 
 def _types(code: str, scale: float, zero: float) -> tuple[np.dtype[Any], np.dtype[Any], int]:

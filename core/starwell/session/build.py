@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import StorageError
+from starwell.frame import Float32
+from starwell.session.ahead import ahead
 from starwell.session.cleaning import Cleaner
-from starwell.session.intake import Intake, Reread, Unfit
+from starwell.session.intake import Intake, Reader, Reread, Unfit
 from starwell.session.members import Members
 from starwell.session.registration import Candidate, Registration, Unmatched, register
 from starwell.stack.kernels import Kernel
@@ -26,6 +29,9 @@ class Method:
     kernel: Kernel = Kernel.CUBIC
     reject: bool = True
     threads: int | None = None
+
+
+_Loaded = Calibrated | Unfit | StorageError
 
 
 class SubLost(StorageError):
@@ -45,16 +51,42 @@ class Builder:
         self.method = method
         self.cleaner = Cleaner(intake)
         self._reread = reread
+        self._coming: Generator[tuple[int, _Loaded]] | None = None
 
     def calibrated(self, number: int) -> Calibrated:
         """A sub that was measured before, calibrated again; SubLost when it cannot be read any more."""
-        try:
-            calibrated = self.intake.calibrate(self._reread(number))
-        except StorageError as error:
-            raise SubLost(number, str(error)) from error
+        calibrated = self._from_ahead(number) or self._loaded(number)
+        if isinstance(calibrated, StorageError):
+            raise SubLost(number, str(calibrated)) from calibrated
         if isinstance(calibrated, Unfit):
             raise SubLost(number, f"Sub {number} is not what it was: {calibrated.detail}.")
         return self.cleaner.clean(self.members[number], calibrated)
+
+    @contextmanager
+    def reading_ahead(self, numbers: Iterable[int], read: Reader) -> Iterator[None]:
+        """Meanwhile subs asked for in this order are read and calibrated while the one before is used."""
+
+        def load(number: int, room: Float32) -> tuple[int, _Loaded]:
+            return number, self._loaded(number, read, room)
+
+        self._coming = ahead(load, numbers, self.intake.facts.shape)
+        try:
+            yield
+        finally:
+            self._coming.close()
+            self._coming = None
+
+    def _from_ahead(self, number: int) -> _Loaded | None:
+        """The sub, where it is among those that are read ahead; the ones before it are passed over."""
+        coming = self._coming or ()
+        return next((loaded for which, loaded in coming if which == number), None)
+
+    def _loaded(self, number: int, read: Reader | None = None, room: Float32 | None = None) -> _Loaded:
+        try:
+            frame = self._reread(number) if read is None else read(number, room)
+        except StorageError as error:
+            return error
+        return self.intake.calibrate(frame, room)
 
     def empty_stack(self, reference: Candidate) -> RunningStack:
         """A stack in the reference's geometry, without subs."""

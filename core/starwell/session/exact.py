@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
@@ -10,7 +11,7 @@ from starwell.frame import Facts
 from starwell.measure.quality import Gates, Reason, Sample
 from starwell.session.build import Builder, Method, new_entry
 from starwell.session.events import Event, SeriesFinished, StackStarted, SubRejected
-from starwell.session.intake import Intake, Reread, Unfit
+from starwell.session.intake import Intake, Reader, Unfit
 from starwell.session.members import Member, Members, stacked_event
 from starwell.session.noise import stack_noise
 from starwell.session.registration import (
@@ -23,6 +24,9 @@ from starwell.session.registration import (
 from starwell.stack.exact import second_pass
 from starwell.stack.ring import RING
 from starwell.stack.running import RunningStack
+
+_MOST_AT_ONCE = 3
+"""Subs measured at a time: each takes the memory of a calibrated frame."""
 
 _TRIED = 5
 """References tried, best first, before the one that matches most subs is taken."""
@@ -37,7 +41,7 @@ class ExactRun:
     def __init__(
         self,
         intake: Intake,
-        reread: Reread,
+        read: Reader,
         numbers: Sequence[int],
         method: Method,
         *,
@@ -49,9 +53,9 @@ class ExactRun:
         self.reference: Candidate | None = None
         self._wanted = reference
         self._numbers = numbers
-        self._reread = reread
-        self._exactly = method.reject
-        self._builder = Builder(intake, reread, self.members, method)
+        self._read = read
+        self._method = method
+        self._builder = Builder(intake, read, self.members, method)
 
     def run(self) -> Iterator[Event]:
         """Measure, place, stack twice. NothingStacked when no sub can be stacked, and why."""
@@ -62,21 +66,20 @@ class ExactRun:
         yield from self._stack_all(reference)
 
     def _measure_all(self) -> Iterator[Event]:
-        for number in self._numbers:
-            try:
-                frame = self._reread(number)
-            except StorageError as error:
+        threads = min(self._method.threads or os.cpu_count() or 1, _MOST_AT_ONCE)
+        made = self.intake.prepared(self._numbers, self._read, threads=threads)
+        for number, sub in zip(self._numbers, made, strict=True):
+            if isinstance(sub, StorageError):
                 member = self.members.add(number, Member(Facts(shape=(0, 0)), unreadable=True))
-                member.reason = str(error)
-                yield SubRejected(number=number, reason="unreadable", detail=str(error))
-                continue
-            taken = self.intake.take(frame)
-            if isinstance(taken, Unfit):
-                self.members.add(number, Member(frame.facts))
-                yield self._kept_out(number, taken.reason, taken.detail)
-                continue
-            self.members.add(number, Member.of(taken[1]))
-            yield self.intake.measured_event(taken[1])
+                member.reason = str(sub)
+                yield SubRejected(number=number, reason="unreadable", detail=str(sub))
+            elif isinstance(sub, Unfit):
+                self.members.add(number, Member(sub.facts))
+                yield self._kept_out(number, sub.reason, sub.detail)
+            else:
+                candidate = self.intake.candidate(sub)
+                self.members.add(number, Member.of(candidate))
+                yield self.intake.measured_event(candidate)
 
     def _candidates(self) -> list[Candidate]:
         return [m.candidate for m in self.members.by_number.values() if m.candidate is not None]
@@ -151,20 +154,27 @@ class ExactRun:
         yield StackStarted(
             reference=reference.number, file=source.name if source else None, why="all subs measured"
         )
-        self.stack = self._builder.begin(reference, spread([n for n, _ in self.members.stacked()]))
-        if self._exactly:
-            members = dict(self.members.stacked())
-            entries = [new_entry(number, member.placed) for number, member in members.items()]
-            for added in second_pass(self.stack, entries, self._builder.calibrated):
-                members[added.entry.number].note(added)
-                yield stacked_event(self.members, added.entry.number)
-        else:
-            for number, _ in self.members.stacked():
+        members = dict(self.members.stacked())
+        first = spread(list(members))
+        order = [*first, *(n for n in members if n not in first), *members]
+        with self._builder.reading_ahead(order, self._read):
+            self.stack = self._builder.begin(reference, first)
+            if self._method.reject:
+                yield from self._stack_again(self.stack, members)
+        if not self._method.reject:
+            for number in members:
                 yield stacked_event(self.members, number)
         noise = stack_noise(self.stack, self.members, self.intake)
         if noise is not None and isfinite(noise.ideal_e):
             yield noise
         yield self._finished()
+
+    def _stack_again(self, stack: RunningStack, members: dict[int, Member]) -> Iterator[Event]:
+        """The second pass."""
+        entries = [new_entry(number, member.placed) for number, member in members.items()]
+        for added in second_pass(stack, entries, self._builder.calibrated):
+            members[added.entry.number].note(added)
+            yield stacked_event(self.members, added.entry.number)
 
     def _finished(self) -> SeriesFinished:
         members = self.members.by_number.values()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -12,18 +14,27 @@ from starwell.calibration.calibrate import Calibrated, Calibrator
 from starwell.calibration.calibrators import Calibrators
 from starwell.calibration.defects import Defects, Repair
 from starwell.calibration.master import Masters
-from starwell.errors import MasterMismatch
+from starwell.errors import MasterMismatch, StorageError
 from starwell.frame import Colour, Facts, Float32, Frame, Mask, Planes
 from starwell.measure.gain import SensorFindings, sensor_model
 from starwell.measure.quality import Reason
 from starwell.measure.sub import Measured, measure
 from starwell.measure.warnings import is_constant, sub_warnings
 from starwell.sensor.model import SensorModel
+from starwell.session.ahead import ahead
 from starwell.session.events import SubMeasured
 from starwell.session.registration import Candidate
 
 Reread = Callable[[int], Frame]
 """Hands out the frame of this number again, from disk or wherever it is safe."""
+
+
+class Reader(Protocol):
+    """The same, into the last bytes of a float32 frame's room where that is given."""
+
+    def __call__(self, number: int, room: Float32 | None = None) -> Frame:
+        """Raises StorageError."""
+
 
 _MOST_NAN = 0.01
 """Above this share of pixels that are no number a sub is refused; fewer are repaired like defects."""
@@ -35,6 +46,21 @@ class Unfit:
 
     reason: Reason
     detail: str
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A sub calibrated and measured, before anything is known of the others."""
+
+    calibrated: Calibrated
+    measured: Measured
+    warnings: tuple[str, ...]
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the frame."""
+        return self.calibrated.facts
 
 
 class Intake:
@@ -76,27 +102,71 @@ class Intake:
         return self.masters.dark is not None or self.masters.bias is not None
 
     def take(self, frame: Frame) -> tuple[Calibrated, Candidate] | Unfit:
-        """Calibrate and measure; a sub that cannot be measured comes back as its reason."""
+        """Calibrate and measure a sub of the stack; one that cannot be measured comes as its reason."""
+        sub = self.prepare(frame)
+        return sub if isinstance(sub, Unfit) else (sub.calibrated, self.candidate(sub))
+
+    def prepare(self, frame: Frame, room: Float32 | None = None) -> Prepared | Unfit:
+        """Calibrate and measure; a sub that cannot be measured comes back as its reason.
+
+        Depends on no other sub, and may be called from any thread that brings room of its own. The frame's
+        pixels may lie at the end of the room, and are then overwritten.
+        """
         if frame.facts.shape != self.facts.shape:
             (h, w), (height, width) = frame.facts.size, self.facts.size
-            return Unfit(Reason.DIFFERENT_SIZE, f"{w}×{h} px among subs of {width}×{height}")
-        calibrated = _failed_readout(frame) or self.calibrate(frame)
+            return Unfit(Reason.DIFFERENT_SIZE, f"{w}×{h} px among subs of {width}×{height}", frame.facts)
+        failed = _failed_readout(frame)
+        if failed is not None:
+            return failed
+        warnings = sub_warnings(frame)
+        calibrated = self.calibrate(frame, room)
         if isinstance(calibrated, Unfit):
             return calibrated
-        warnings = sub_warnings(frame)
         measured = measure(calibrated.pixels, self.planes, saturation_adu=calibrated.saturation_adu)
-        if self.findings is None and measured.stars.count > 0:
-            self.findings = self._find_model(frame.facts, measured, calibrated)
-        return calibrated, Candidate(frame.facts.number, frame.facts, measured, warnings)
+        return Prepared(calibrated, measured, warnings)
 
-    def calibrate(self, frame: Frame) -> Calibrated | Unfit:
-        """The calibrated sub; its pixels are overwritten by the next call."""
-        if self._scratch is None:
-            self._scratch = np.empty(frame.pixels.shape, np.float32)
+    def prepared(
+        self, numbers: Iterable[int], read: Reader, *, threads: int = 1
+    ) -> Iterator[Prepared | Unfit | StorageError]:
+        """These subs in their order, the next ones read and prepared while one is used.
+
+        The pixels of one are good until the next is asked for. Unreadable ones come as their fault.
+        """
+
+        def prepare(number: int, room: Float32) -> Prepared | Unfit | StorageError:
+            try:
+                frame = read(number, room)
+            except StorageError as error:
+                return error
+            return self.prepare(frame, room)
+
+        return ahead(prepare, numbers, self.facts.shape, threads=threads)
+
+    def candidate(self, sub: Prepared) -> Candidate:
+        """The sub as one of the stack's; the first that shows stars decides the sensor model."""
+        if self.findings is None and sub.measured.stars.count > 0:
+            self.findings = self._find_model(sub.facts, sub.measured, sub.calibrated)
+        return Candidate(sub.facts.number, sub.facts, sub.measured, sub.warnings)
+
+    @contextmanager
+    def working_in(self, room: Float32) -> Iterator[None]:
+        """Calibrate what is read again in this room, a sub's own that is used no more."""
+        own, self._scratch = self._scratch, room
         try:
-            calibrated = self._calibrator.calibrate(frame, out=self._scratch)
+            yield
+        finally:
+            self._scratch = own
+
+    def calibrate(self, frame: Frame, room: Float32 | None = None) -> Calibrated | Unfit:
+        """The calibrated sub, in this room, or else in the one that the next call overwrites."""
+        if room is None:
+            if self._scratch is None:
+                self._scratch = np.empty(frame.pixels.shape, np.float32)
+            room = self._scratch
+        try:
+            calibrated = self._calibrator.calibrate(frame, out=room)
         except MasterMismatch as mismatch:
-            return Unfit(Reason.MASTERS_DO_NOT_FIT, str(mismatch))
+            return Unfit(Reason.MASTERS_DO_NOT_FIT, str(mismatch), frame.facts)
         if frame.pixels.dtype.kind == "f":
             return _without_nan(calibrated)
         return calibrated
@@ -149,7 +219,7 @@ def _failed_readout(frame: Frame) -> Unfit | None:
     if not is_constant(pixels):
         return None
     reason = Reason.SATURATED if value >= frame.facts.saturation_adu else Reason.BLACK
-    return Unfit(reason, f"every pixel has the value {value:g}")
+    return Unfit(reason, f"every pixel has the value {value:g}", frame.facts)
 
 
 def _known(value: float) -> float | None:
@@ -161,7 +231,7 @@ def _without_nan(calibrated: Calibrated) -> Calibrated | Unfit:
     bad: Mask = ~np.isfinite(calibrated.pixels)
     share = float(bad.mean())
     if share > _MOST_NAN:
-        return Unfit(Reason.NOT_A_NUMBER, f"{share:.0%} of the pixels")
+        return Unfit(Reason.NOT_A_NUMBER, f"{share:.0%} of the pixels", calibrated.facts)
     if share > 0:
         calibrated.pixels[bad] = np.nan
         flat = bad if bad.ndim == 2 else np.any(bad, axis=0)

@@ -22,7 +22,7 @@ from starwell.measure.quality import Gates, Reason
 from starwell.session.astray import other_field
 from starwell.session.build import Builder, Method, SubLost
 from starwell.session.events import Event, StackMeasured, StackStarted, SubRejected
-from starwell.session.intake import Intake, Reread, Unfit
+from starwell.session.intake import Intake, Prepared, Reread, Unfit
 from starwell.session.members import Member, Members, centre_shift, stacked_event
 from starwell.session.noise import stack_noise
 from starwell.session.registration import (
@@ -70,23 +70,27 @@ class Pipeline:
         self._settled = False
         self._expected: Transform | None = None
 
-    def feed(self, frame: Frame) -> Iterator[Event]:
-        """Take one sub the whole way."""
-        number = frame.facts.number
+    def feed(self, sub: Frame | Prepared | Unfit) -> Iterator[Event]:
+        """Take one sub the whole way, or what is left of it where the intake has prepared it."""
+        number = sub.facts.number
         if number in self.members:
             raise PlanError(f"Sub {number} has been fed already; every sub needs a number of its own.")
-        taken = self.intake.take(frame)
+        taken = self.intake.prepare(sub) if isinstance(sub, Frame) else sub
         if isinstance(taken, Unfit):
             self.gates.keep_out(taken.reason, taken.detail)
-            self.members.add(number, Member(frame.facts))
+            self.members.add(number, Member(taken.facts))
             yield self._kept_out(number, taken.reason, taken.detail)
             return
-        calibrated, candidate = taken
+        with self.intake.working_in(taken.calibrated.pixels):
+            yield from self._feed(number, taken)
+
+    def _feed(self, number: int, sub: Prepared) -> Iterator[Event]:
+        candidate = self.intake.candidate(sub)
         yield self.intake.measured_event(candidate)
         self.members.add(number, Member.of(candidate))
         refusal = self._judge(candidate)
         if refusal is None:
-            yield from self._stack(number, calibrated)
+            yield from self._stack(number, sub.calibrated)
             return
         yield refusal
         if refusal.reason == Reason.NO_MATCH:

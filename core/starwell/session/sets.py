@@ -12,7 +12,7 @@ from starwell.calibration.stored import is_master
 from starwell.errors import StorageError
 from starwell.files.frames import gather, levels_of_set, open_facts, open_frame
 from starwell.files.levels import Levels, with_levels
-from starwell.frame import Facts, Frame, Kind
+from starwell.frame import Facts, Float32, Frame, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class LightSet:
         numbered = zip(self.numbers, self.every, strict=True)
         return {n: replace(f, number=n) for n, f in numbered if f.shape == self.facts.shape}
 
-    def frame(self, number: int) -> Frame:
-        """Read a sub; raises StorageError."""
-        frame = open_frame(self.file(number))
+    def frame(self, number: int, room: Float32 | None = None) -> Frame:
+        """Read a sub, into room where there is some; raises StorageError."""
+        frame = open_frame(self.file(number), room)
         return Frame(replace(with_levels(frame.facts, self.levels), number=number), frame.pixels)
 
 

@@ -1,0 +1,44 @@
+"""Work on subs ahead of their turn, in threads of their own, in frames' room that goes round."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+from starwell.frame import Float32
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def ahead(
+    work: Callable[[Item, Float32], Made], items: Iterable[Item], shape: tuple[int, ...], *, threads: int = 1
+) -> Generator[Made]:
+    """What work makes of each item, in their order; threads is how many items it is ahead.
+
+    Work gets room for a frame of this shape, float32: one of threads + 1 arrays, its own until the item after
+    its own is asked for. What it raises is raised at the item's turn, and ends all.
+    """
+    rooms: list[Float32 | None] = [None] * (threads + 1)
+
+    def made(item: Item, slot: int) -> Made:
+        room = rooms[slot]
+        if room is None:
+            room = rooms[slot] = np.empty(shape, np.float32)
+        return work(item, room)
+
+    waiting: deque[Future[Made]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
+    try:
+        for count, item in enumerate(items):
+            waiting.append(pool.submit(made, item, count % len(rooms)))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
