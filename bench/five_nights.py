@@ -22,6 +22,7 @@ from astropy.io import fits as astropy_fits
 from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.calibrators import Calibrators
 from starwell.calibration.library import load_masters
+from starwell.calibration.master import Masters
 from starwell.camera.sky import Chip, Dust, Flaw, Mount, Optics, Scene, Sky, SkyPlan, Star, Turn, Weather
 from starwell.cli.main import main as starwell
 from starwell.files import fits
@@ -124,7 +125,7 @@ def compare(root: Path, nights: list[str], out: Path, reference: str) -> None:
     """Hold the stack of one call against the same subs calibrated by hand, and against a run per night."""
     sets, _ = light_sets(nights)
     lights = sets[0]
-    made = {}
+    made: dict[int, tuple[Masters, Calibrator]] = {}
     for night in nights:
         mine = [n for n in lights.numbers if lights.file(n).is_relative_to(night)]
         dark, flat, dark_flat = (f"{night}/{folder}" for folder in FOLDERS.values())

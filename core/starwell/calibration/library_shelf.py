@@ -125,7 +125,8 @@ class Library:
                 master = open_kept(kept, (*beside, *self.kept()))
         except MasterError as error:
             return Added(kept.name, None, refused=str(error))
-        same = next((k for k in self.kept() if k.sha and k.sha == master.sha256), None)
+        mine = _identity(kept, master.sha256)
+        same = next((k for k in self.kept() if k.sha and _identity(k, k.sha) == mine), None)
         if same is not None:
             return Added(kept.name, Path(same.files[0]), already=True)
         path = self.folder / file_name(kept, master)
@@ -177,6 +178,13 @@ def file_name(kept: Kept, master: Master) -> str:
         master.sha256[:8],
     ]
     return "_".join(part for part in parts if part) + ".fits"
+
+
+def _identity(kept: Kept, sha: str) -> tuple[object, ...]:
+    """What makes two files the same master: pixels, and everything it is matched by."""
+    celsius = None if kept.celsius is None else round(kept.celsius, 1)
+    shot = (kept.gain, kept.offset, kept.seconds, celsius, kept.bin, kept.roi, kept.filter)
+    return (sha, kept.kind, kept.camera, kept.rotation, *shot)
 
 
 def _master_in(path: Path) -> Kept | None:
