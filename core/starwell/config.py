@@ -60,11 +60,12 @@ class Rig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Screen(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the screen looks, and its keys. red: None is as last time; keys: another key by its word."""
+    """How the screen looks, and its keys. red, theme: None is as last time; keys: another key by its word."""
 
     colour: Literal["24bit", "256", "16", "none"] | None = None
     preview: Literal["quad", "half", "ascii", "sixel"] | None = None
     red: bool | None = None
+    theme: Literal["dark256", "high-contrast", "night"] | None = None
     keys: dict[str, str] = {}
 
 

@@ -26,6 +26,7 @@ from starwell.session import events as ev
 from starwell_tui.app import StarwellApp
 from starwell_tui.keys import table
 from starwell_tui.messages import Happened, Item
+from starwell_tui.pace import Pace
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, SKY_E, READ_NOISE_E, EGAIN = 60.0, 246.0, 1.5, 0.8
@@ -180,7 +181,7 @@ def script() -> Script:
 
 @pytest.fixture
 def app(script: Script, clock: Callable[[], datetime]) -> StarwellApp:
-    return StarwellApp(script, planned=PLANNED, clock=clock)
+    return StarwellApp(script, planned=PLANNED, pace=Pace(0), clock=clock)
 
 
 def standing(**said: Any) -> Status:
@@ -234,7 +235,7 @@ def answers() -> Callable[..., Connected]:
 @pytest.fixture
 def engine_app(script: Script, clock: Callable[[], datetime]) -> StarwellApp:
     """The screen of an engine."""
-    return StarwellApp(script, keys=table(engine=True), clock=clock)
+    return StarwellApp(script, keys=table(engine=True), pace=Pace(0), clock=clock)
 
 
 @pytest.fixture

@@ -112,10 +112,10 @@ async def test_an_alert_that_was_read_stays_read_when_the_engine_comes_back(engi
     serious = ev.QualityAdvice(subject="disk", advice=DISK, serious=True)
     async with engine_app.run_test(size=(80, 24)) as pilot:
         await told(pilot, engine_app, answers(serious))
-        assert engine_app.night.alert == f"disk: {DISK}"
+        assert engine_app.night.alert == (f"disk: {DISK}", True)
         await pilot.press("a")
         await told(pilot, engine_app, Lost("The engine ended."), answers(serious))
-        assert engine_app.night.alert == ""
+        assert engine_app.night.alert is None
 
 
 async def test_an_engine_that_refuses_ends_the_screen_with_its_reason(engine_app, script, arrived):
@@ -209,7 +209,7 @@ async def test_what_is_not_to_be_sent_is_not(keys, words, engine_app, script, to
 async def test_the_chosen_setting_is_edited_from_its_pane(engine_app, script, told, answers):
     async with engine_app.run_test(size=(120, 40)) as pilot:
         await told(pilot, engine_app, answers())
-        await pilot.press("1", "enter", "H", "a", "enter", "y")
+        await pilot.press("1", "j", "enter", "H", "a", "enter", "y")
         await pilot.pause()
         await pilot.press("end", "enter", *"off", "enter", "y")
         await pilot.pause()

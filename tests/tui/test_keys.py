@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
 from starwell.errors import PlanError
 from starwell.remote.messages import (
+    Look,
     Pause,
     Reject,
+    Reply,
     Restore,
     Save,
     Start,
@@ -18,6 +22,7 @@ from starwell.session import events as ev
 from starwell.terminal.draw import Mode
 from starwell_tui.app import StarwellApp
 from starwell_tui.keys import KEYS, entry_width, footer, table
+from starwell_tui.wizards import WIZARDS
 
 
 def chosen(number):
@@ -33,7 +38,7 @@ def asked(command):
 
 
 def seen(name, value):
-    return lambda app: getattr(app.panes.preview.viewpoint, name) == value
+    return lambda app: getattr(app.desk.view.viewpoint, name) == value
 
 
 def over(name):
@@ -53,10 +58,10 @@ EFFECTS = {
     "down": chosen(11),
     "k": chosen(12),
     "up": chosen(12),
-    "h": lambda app: app.panes.preview.viewpoint.x < 0.5,
-    "left": lambda app: app.panes.preview.viewpoint.x < 0.5,
-    "l": lambda app: app.panes.preview.viewpoint.x > 0.5,
-    "right": lambda app: app.panes.preview.viewpoint.x > 0.5,
+    "h": lambda app: app.desk.view.viewpoint.x < 0.5,
+    "left": lambda app: app.desk.view.viewpoint.x < 0.5,
+    "l": lambda app: app.desk.view.viewpoint.x > 0.5,
+    "right": lambda app: app.desk.view.viewpoint.x > 0.5,
     "pagedown": chosen(2),
     "pageup": chosen(12),
     "end": chosen(1),
@@ -64,15 +69,26 @@ EFFECTS = {
     "plus": seen("zoom", 2**0.5),
     "minus": seen("zoom", 1.0),
     "0": seen("zoom", 1.0),
-    "equals_sign": lambda app: app.panes.preview.viewpoint.zoom > 1,
-    "v": lambda app: app.panes.preview.of == "sub",
+    "equals_sign": lambda app: app.desk.view.viewpoint.zoom > 1,
+    "v": asked(Look("sub")),
     "s": asked(Stretch("asinh")),
-    "comma": seen("black", 0),
-    "full_stop": seen("black", 8),
-    "less_than_sign": seen("white", 247),
-    "greater_than_sign": seen("white", 255),
-    "i": lambda app: app.panes.preview.dots == Mode.HALF,
-    "enter": over("Entry"),
+    "comma": asked(Stretch("auto", black=-0.5)),
+    "full_stop": asked(Stretch("auto", black=0.5)),
+    "less_than_sign": asked(Stretch("auto", white=0.05)),
+    "greater_than_sign": asked(Stretch("auto")),
+    "z": over("Put"),
+    "asterisk": lambda app: app.desk.view.crosshair,
+    "B": asked(Look("reference")),
+    "i": lambda app: app.desk.view.dots == Mode.HALF,
+    "enter": over("SubDetails"),
+    "slash": over("Entry"),
+    "N": over("NoiseOfTheNight"),
+    "G": over("Entry"),
+    "L": over("Log"),
+    "m": over("Entry"),
+    "ctrl+t": lambda app: app.looks.theme == "high-contrast",
+    "R": over("Question"),
+    **{wizard.key: over(wizard.screen.split(":")[1]) for wizard in WIZARDS},
     "1": pane("camera"),
     "2": pane("frames"),
     "3": pane("preview"),
@@ -87,8 +103,8 @@ EFFECTS = {
     "S": over("Question"),
     "X": over("Question"),
     "Q": over("Question"),
-    **dict.fromkeys("egobtcf", over("Entry")),
-    "ctrl+r": lambda app: app.redrawn,
+    **dict.fromkeys("egobtcdf", over("Entry")),
+    "ctrl+r": lambda app: True in app.redrawn,
     "colon": over("Palette"),
     "ctrl+p": over("Palette"),
     "question_mark": over("Help"),
@@ -105,7 +121,6 @@ FIRST = {
     **{key: ["3", "plus"] for key in ("h", "left", "l", "right")},
     "minus": ["plus"],
     "0": ["plus"],
-    "comma": ["full_stop"],
     "greater_than_sign": ["less_than_sign"],
     "2": ["3"],
     "escape": ["3", "3"],
@@ -119,16 +134,22 @@ def names(keys):
 
 @pytest.mark.parametrize("key", names(KEYS))
 async def test_every_key_of_the_table_works(key, engine_app, answers, told, tell_finished, monkeypatch):
+    async def no_program(*words, **how):
+        await asyncio.Event().wait()
+
     app = engine_app
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_program)
     app.redrawn = []
     async with app.run_test(size=(80, 24)) as pilot:
         picture = next(event for event in tell_finished() if isinstance(event, ev.PreviewReady))
         last_sub = msgspec.structs.replace(picture, of="sub")
         await told(pilot, app, answers(*tell_finished(), last_sub))
-        monkeypatch.setattr(app.panes, "refresh", lambda **how: app.redrawn.append(how))
+        monkeypatch.setattr(app.panes, "refresh", lambda *what, **how: app.redrawn.append(how.get("layout")))
         await pilot.press(*FIRST.get(key, []))
+        app.redrawn.clear()
         assert not EFFECTS[key](app), "nothing to see"
         await pilot.press(key)
+        await pilot.pause()
         assert EFFECTS[key](app)
 
 
@@ -136,7 +157,7 @@ async def test_every_key_of_the_table_works(key, engine_app, answers, told, tell
 async def test_every_key_is_in_the_help_of_every_pane_and_in_the_palette(script, clock, lines, engine):
     keys = table(engine=engine)
     app = StarwellApp(script, keys=keys, clock=clock)
-    async with app.run_test(size=(100, 80)) as pilot:
+    async with app.run_test(size=(100, 100)) as pilot:
         await pilot.press("colon")
         await pilot.pause()
         found = lines(app)
@@ -173,14 +194,14 @@ def test_the_demo_has_no_keys_for_an_engine():
 
 
 def test_a_user_may_have_another_key():
-    keys = table(engine=True, own={"Reject": "d"})
-    assert [key.bindings for key in keys if key.shown == "d"] == [{"d": "reject"}]
+    keys = table(engine=True, own={"Reject": "y"})
+    assert [key.bindings for key in keys if key.shown == "y"] == [{"y": "screen.reject"}]
     assert "x" not in names(keys)
 
 
 @pytest.mark.parametrize(
     ("own", "why"),
-    [({"shoot": "d"}, "no 'shoot'"), ({"choose": "d"}, "no 'choose'"), ({"reject": "u"}, "Put back's")],
+    [({"shoot": "y"}, "no 'shoot'"), ({"choose": "y"}, "no 'choose'"), ({"reject": "u"}, "Undo's")],
 )
 def test_a_key_that_cannot_be_had_is_said(own, why):
     with pytest.raises(PlanError, match=why):
@@ -193,6 +214,24 @@ async def test_a_sub_that_is_out_is_not_rejected_again_nor_one_that_is_in_restor
         await told(pilot, app, *tell_finished())
         await pilot.press("u", "pagedown", "k", "x")
         assert app.link.asked == []
+
+
+async def test_the_last_thing_done_by_hand_is_undone_and_then_the_one_before(engine_app, tell_finished, told):
+    app = engine_app
+    async with app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, app, *tell_finished())
+        await pilot.press("x", "j", "x", "u", "u", "u")
+        assert app.link.asked == [Reject(12), Reject(11), Restore(11), Restore(12)]
+
+
+async def test_what_was_refused_is_not_undone(engine_app, script, tell_finished, told, lines):
+    script.reply = Reply(False, "Sub 12 is not stacked.")
+    async with engine_app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, engine_app, *tell_finished())
+        await pilot.press("x", "u")
+        await pilot.pause()
+        assert script.asked == [Reject(12)]
+        assert "Nothing to undo" in lines(engine_app)[-1]
 
 
 async def test_the_cursor_stays_with_its_sub_while_newer_ones_arrive(app, tell_night, told):

@@ -91,7 +91,7 @@ def test_truth_belongs_to_the_last_measure_of_the_stack():
     told = ev.QualityAdvice(subject="truth", advice="flux 0.998\nposition 0.02 px")
     assert seen(noise(2), told).truth == ("flux 0.998", "position 0.02 px")
     assert seen(noise(2), told, noise(3)).truth == ()
-    assert seen(told).alert == ""
+    assert seen(told).alert is None
 
 
 def test_advice_does_not_cover_a_serious_alert_until_it_is_acknowledged():
@@ -99,13 +99,12 @@ def test_advice_does_not_cover_a_serious_alert_until_it_is_acknowledged():
         ev.CameraFault(message="does not answer", recovered=False),
         ev.QualityAdvice(subject="focus", advice="FWHM grew by 20 %"),
     )
-    assert night.alert == "camera: does not answer"
+    assert night.alert == ("camera: does not answer", True)
     night.acknowledge()
     night.see(ev.QualityAdvice(subject="focus", advice="FWHM grew by 20 %"))
-    assert night.alert == "focus: FWHM grew by 20 %"
-    assert not night.serious
+    assert night.alert == ("focus: FWHM grew by 20 %", False)
 
 
 def test_a_rejection_that_rings_is_an_alert():
-    assert seen(clouds(4, alarm=True)).alert == "sub 4: clouds"
-    assert seen(clouds(4)).alert == ""
+    assert seen(clouds(4, alarm=True)).alert == ("sub 4: clouds", True)
+    assert seen(clouds(4)).alert is None

@@ -8,29 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starwell.remote.messages import Look, Stretch
 from starwell.session import events as ev
 from starwell.terminal.draw import Mode
 from starwell_tui.app import StarwellApp
 from starwell_tui.keys import table
 from starwell_tui.panes import preview
-from starwell_tui.viewpoint import Viewpoint, pixels_of
+from starwell_tui.view import View
+from starwell_tui.viewpoint import Viewpoint, Window, pixels_of
 
 RAMP = np.tile(np.arange(240, dtype=np.uint8), (120, 1))
 
 
+def cut(view, width, height):
+    return view.window(*RAMP.shape, width, height).of(RAMP)
+
+
 def test_the_whole_picture_is_shown_first():
-    assert np.array_equal(Viewpoint().cut(RAMP, 80, 40), RAMP)
+    assert np.array_equal(cut(Viewpoint(), 80, 40), RAMP)
 
 
 def test_twice_as_near_shows_half_of_it_around_the_middle():
-    part = Viewpoint(zoom=2.0).cut(RAMP, 240, 120)
+    part = cut(Viewpoint(zoom=2.0), 240, 120)
     assert part.shape == (60, 120)
     assert part[0, 0] == 60
     assert part[0, -1] == 179
 
 
 def test_a_wide_pane_shows_more_of_the_sides_when_nearer():
-    assert Viewpoint(zoom=2.0).cut(RAMP, 480, 120).shape == (60, 240)
+    assert cut(Viewpoint(zoom=2.0), 480, 120).shape == (60, 240)
 
 
 @given(
@@ -45,28 +51,30 @@ def test_no_move_leaves_the_picture(zoom, moves, width, height):
     view = Viewpoint(zoom=zoom)
     for across, down in moves:
         view = view.panned(across, down)
-    part = view.cut(RAMP, width, height)
-    assert 0 not in part.shape
+    window = view.window(*RAMP.shape, width, height)
+    assert window.within(Window(0, 0, 240, 120))
+    assert 0 not in window.of(RAMP).shape
     assert 0.5 / zoom <= view.x <= 1 - 0.5 / zoom
 
 
 def test_moving_to_the_end_shows_the_edge():
-    assert Viewpoint(zoom=4.0).panned(9999, 0).cut(RAMP, 240, 120)[0, -1] == 239
-
-
-def test_black_and_white_stretch_what_lies_between():
-    part = Viewpoint(black=40, white=140).cut(RAMP, 80, 40)
-    assert part[0, 40] == 0
-    assert part[0, 60] == 51
-    assert part[0, 140] == part[0, 239] == 255
+    assert cut(Viewpoint(zoom=4.0).panned(9999, 0), 240, 120)[0, -1] == 239
 
 
 @given(st.lists(st.tuples(st.sampled_from(["black", "white"]), st.sampled_from([-1, 1])), max_size=80))
-def test_black_stays_below_white(steps):
-    view = Viewpoint()
+def test_black_and_white_stay_in_their_ranges_and_white_never_goes_up(steps):
+    view = View()
     for end, step in steps:
-        view = view.levelled(end, step)
-    assert 0 <= view.black < view.white <= 255
+        view.level(end, step)
+    assert -5 <= view.curve.black <= 20
+    assert 0 <= view.curve.white <= 0.95
+
+
+def test_black_and_white_are_steps_of_the_noise_and_of_the_range():
+    view = View(stretch="log")
+    view.level("black", 3)
+    view.level("white", -2)
+    assert view.curve == Stretch("log", black=1.5, white=0.1)
 
 
 def test_in_and_out_end_where_they_began():
@@ -139,24 +147,35 @@ async def test_only_another_picture_draws_the_preview_again(
         assert len(drawn) == first + 1
 
 
-async def test_the_views_go_round_and_take_the_histogram_along(engine_app, told, answers, tell_night, lines):
+async def test_the_views_go_round_ask_the_engine_and_take_the_histogram_along(
+    engine_app, script, told, answers, tell_night, lines
+):
     async with engine_app.run_test(size=(120, 40)) as pilot:
-        night = tell_night(3)
-        picture = next(event for event in night if isinstance(event, ev.PreviewReady))
-        others = [msgspec.structs.replace(picture, of=name) for name in ("masked", "sub")]
         counts = ev.HistogramReady(of="sub", number=3, low_adu=480, high_adu=4200, counts=(5, 900, 40, 3))
-        await told(pilot, engine_app, answers(*night, *others, counts))
+        await told(pilot, engine_app, answers(*tell_night(3), counts))
         views = []
-        for _ in range(4):
+        for _ in preview.VIEWS:
             await pilot.press("v")
             await pilot.pause()
-            views.append(engine_app.panes.preview.of)
+            views.append(engine_app.desk.view.of)
             if views[-1] == "sub":
                 assert any("5 Histogram  sub ▸ ADU" in text for text in lines(engine_app))
-                assert any(
-                    "480" in text and "sky 1875 ADU" in text and "4200" in text for text in lines(engine_app)
-                )
-        assert views == ["sub", "masked", "stack", "sub"]
+                assert any("480" in text and "4200" in text for text in lines(engine_app))
+        assert views == ["sub", "calibrated", "masked", "coverage", "reference", "stack"]
+        assert script.asked == [Look(of) for of in views]
+
+
+async def test_without_an_engine_there_are_the_views_that_were_told(app, script, told, tell_night):
+    async with app.run_test(size=(120, 40)) as pilot:
+        night = tell_night(3)
+        picture = next(event for event in night if isinstance(event, ev.PreviewReady))
+        await told(pilot, app, *night, msgspec.structs.replace(picture, of="sub"))
+        views = []
+        for _ in range(3):
+            await pilot.press("v")
+            views.append(app.desk.view.of)
+        assert views == ["sub", "stack", "sub"]
+        assert script.asked == []
 
 
 async def test_zoom_stretch_and_contrast_are_in_the_title(engine_app, told, answers, tell_night, lines):
@@ -164,7 +183,8 @@ async def test_zoom_stretch_and_contrast_are_in_the_title(engine_app, told, answ
         await told(pilot, engine_app, answers(*tell_night(3)))
         await pilot.press("plus", "plus", "s", "full_stop", "less_than_sign")
         await pilot.pause()
-        assert any("3 Preview  stack ▸ asinh ▸ ×2.0 ▸ 8…247" in text for text in lines(engine_app))
+        title = "3 Preview  stack ▸ asinh black +0.5σ white -5% ▸ ×2.0"
+        assert any(title in text for text in lines(engine_app))
 
 
 async def test_dots_go_round_and_come_to_sixels_only_where_they_may(script, clock):
@@ -173,6 +193,6 @@ async def test_dots_go_round_and_come_to_sixels_only_where_they_may(script, cloc
         async with app.run_test(size=(80, 24)) as pilot:
             seen = []
             for _ in names:
-                seen.append(app.panes.preview.dots)
+                seen.append(app.desk.view.dots)
                 await pilot.press("i")
             assert seen == names

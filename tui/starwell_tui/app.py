@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
@@ -12,38 +11,35 @@ from textual import events, work
 from textual.app import App
 from textual.filter import LineFilter
 
-from starwell.errors import EngineError, PlanError, StarwellError
-from starwell.remote.messages import AnyCommand, Quit, Reject, Reply, Restore, Stretch
+from starwell.errors import EngineError, StarwellError
+from starwell.remote.messages import AnyCommand, Quit, Reply
 from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import Mode
-from starwell_tui import orders
-from starwell_tui.desk import Desk
+from starwell_tui.desk import Desk, local_time
 from starwell_tui.keys import Key, table
+from starwell_tui.looks import THEMES, Looks
 from starwell_tui.messages import Happened, Link
-from starwell_tui.night import Night, Standing
-from starwell_tui.panes.preview import SIXEL, Preview
-from starwell_tui.screens.ask import Entry, Question
-from starwell_tui.screens.help import Help
+from starwell_tui.night import Night
+from starwell_tui.orders import Order
+from starwell_tui.pace import Pace, PacedDriver
+from starwell_tui.panes.preview import Preview
+from starwell_tui.screens.ask import Question
 from starwell_tui.screens.over import opened
-from starwell_tui.screens.palette import Palette
 from starwell_tui.screens.panes import Panes
-from starwell_tui.theme import DARK, Colourless, NightRed
+from starwell_tui.terminal import Memory
+from starwell_tui.theme import DARK
+from starwell_tui.view import View
 
-STRETCHES = ("auto", "asinh", "linear")
-DIMMED = 0.5
-"""The second level of night red."""
 ASKED_EVERY_S = 1.0
 """How often the engine is asked how the night stands."""
 SAID_FOR_S = 8.0
 
 
-def local_time() -> datetime:
-    """Now, where the telescope is."""
-    return datetime.now().astimezone()
-
-
 class StarwellApp(App[int], inherit_bindings=False):
-    """One night, one screen of panes. `farewell`: what to print once the screen is gone."""
+    """One night, one screen of panes. `farewell`: what to print once the screen is gone.
+
+    theme: one of THEMES; memory: what the last screen left behind, and keep takes for the next.
+    """
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = False
@@ -59,44 +55,39 @@ class StarwellApp(App[int], inherit_bindings=False):
         dots: str = Mode.QUAD,
         sixels: bool = False,
         red: bool = False,
+        theme: str = THEMES[0],
+        memory: Memory | None = None,
+        keep: Callable[[Memory], object] = bool,
+        pace: Pace | None = None,
         clock: Callable[[], datetime] = local_time,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=PacedDriver)
         self.link = link
         self.failure: StarwellError | None = None
         self.farewell = ""
-        self.keys = keys or table(engine=False)
-        for key in self.keys:
+        self.pace = pace or Pace()
+        self.looks = Looks(depth, theme=theme, red=red)
+        self._memory, self._keep = memory or Memory(), keep
+        keys = keys or table(engine=False)
+        for key in keys:
             for names, action in key.bindings.items():
                 self.bind(names, action, description=key.word, show=False)
-        self._colourless = Colourless() if depth is ColourDepth.MONO else None
-        self._stretches = deque(STRETCHES)
-        self._dots = deque([*Mode, SIXEL] if sixels or dots == SIXEL else Mode)
-        self._dots.rotate(-self._dots.index(dots))
-        self._reds = deque(
-            [None, *(NightRed(level, cube=depth is not ColourDepth.TRUE) for level in (1, DIMMED))]
-        )
-        if red:
-            self._reds.rotate(-1)
         self._capitals = 0
-        night = Night(planned=planned)
-        preview = Preview(night, depth, dots, self._stretches[0], reds=self._brightness)
-        self.panes = Panes(night, preview, self.keys, clock)
-        self.desk = Desk(night, self.ask, self.say, self.keys, clock)
+        night, view = Night(planned=planned), View(dots=dots, goals=dict(self._memory.goals))
+        preview = Preview(night, view, depth, self.looks, self.pace, sixels=sixels)
+        asks = self.ask, self.put, self.give, self.say
+        self.desk = Desk(night, view, *asks, self.remember, lambda: self.panes.redraw(), keys, clock)
+        self.panes = Panes(self.desk, preview)
 
     @property
     def night(self) -> Night:
         """What is known."""
-        return self.panes.night
+        return self.desk.night
 
     @property
     def red(self) -> bool:
         """Whether the screen is red."""
-        return self._reds[0] is not None
-
-    @property
-    def _brightness(self) -> float | None:
-        return self._reds[0].brightness if self._reds[0] else None
+        return self.looks.red
 
     def get_default_screen(self) -> Panes:
         """The panes."""
@@ -104,8 +95,7 @@ class StarwellApp(App[int], inherit_bindings=False):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Night red, or no colours, comes last: nothing may add a colour after it."""
-        last = self._colourless or self._reds[0]
-        return [*super().get_line_filters(), *([last] if last else [])]
+        return [*super().get_line_filters(), *self.looks.filters()]
 
     def on_mount(self) -> None:
         """Begin to listen."""
@@ -120,7 +110,7 @@ class StarwellApp(App[int], inherit_bindings=False):
             self.panes.footer.say("", good=True)
             capital = bool(event.character and event.character.isupper())
             self._capitals = self._capitals + 1 if capital else 0
-            if self._capitals >= 2:
+            if self._capitals >= 2 and self.screen is self.panes:
                 self.say(Reply(False, "CAPS? Two capitals in a row: look at Caps Lock."))
         await super().on_event(event)
 
@@ -130,67 +120,35 @@ class StarwellApp(App[int], inherit_bindings=False):
         footer.say(reply.message, good=reply.ok)
         self.set_timer(SAID_FOR_S, lambda: footer.say("", good=True), name="said")
 
-    @work(exclusive=True, group="orders")
-    async def action_order(self, name: str) -> None:
-        """A command to the engine, once it is confirmed."""
-        await self._give(orders.ORDERS[name])
-
-    @work(exclusive=True, group="orders")
-    async def action_edit(self, word: str) -> None:
-        """Another value for a setting."""
-        setting = orders.setting_of(word, self.panes.camera.chosen)
-        text = await self.push_screen_wait(Entry(self.night, orders.label_of(setting, self.night)))
-        if not text:
-            return
-        try:
-            order = orders.change(setting, text, self.night)
-        except PlanError as error:
-            self.say(Reply(False, str(error)))
-            return
-        await self._give(order) if order else self.say(Reply(True, f"{setting.label} stays as it is."))
-
-    async def _give(self, order: orders.Order) -> None:
+    async def give(self, order: Order) -> bool:
+        """A command, once it is confirmed where it wants that."""
         if order.question and not await self.push_screen_wait(Question(self.night, order.question)):
             self.say(Reply(True, "Nothing was changed."))
-            return
+            return False
         reply = await self.ask(order.command)
         if reply.ok and isinstance(order.command, Quit):
             self.farewell = reply.message
             self.exit(0)
+        return reply.ok
 
     async def ask(self, command: AnyCommand) -> Reply:
         """Give a command, and say the reply."""
+        return await self.put(command, quietly=False)
+
+    async def put(self, command: AnyCommand, *, quietly: bool = True) -> Reply:
+        """Give a command; where it is done quietly only a refusal is said."""
         try:
             reply = await self.link.ask(command)
         except EngineError as error:
             reply = Reply(False, str(error))
-        if reply.message:
+        if reply.message and not (quietly and reply.ok):
             self.say(reply)
         return reply
 
-    async def action_reject(self) -> None:
-        """Take the chosen sub out."""
-        sub = self.panes.frames.chosen
-        if sub and sub.standing is not Standing.REJECTED:
-            await self.ask(Reject(sub.number))
-
-    async def action_restore(self) -> None:
-        """Put the chosen sub back."""
-        sub = self.panes.frames.chosen
-        if sub and sub.standing is Standing.REJECTED:
-            await self.ask(Restore(sub.number))
-
-    async def action_stretch(self) -> None:
-        """The next stretch."""
-        self._stretches.rotate(-1)
-        self.panes.preview.stretched(self._stretches[0])
-        await self.ask(Stretch(self._stretches[0]))
-
-    def action_dots(self) -> None:
-        """The next way to draw."""
-        self._dots.rotate(-1)
-        self.panes.preview.draw_in(self._dots[0])
-        self.say(Reply(True, f"The picture is drawn in {self._dots[0]} now."))
+    def remember(self) -> None:
+        """For the next screen."""
+        self._memory = Memory(self.looks.red, self.looks.below, self.desk.view.goals)
+        self._keep(self._memory)
 
     def action_acknowledge(self) -> None:
         """The alert was read."""
@@ -199,29 +157,27 @@ class StarwellApp(App[int], inherit_bindings=False):
 
     def action_night_red(self) -> None:
         """Red, dimmer, off."""
-        self._reds.rotate(-1)
-        self.panes.preview.redden(self._brightness)
+        self.looks.redder()
         self.action_redraw()
+        self.remember()
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        self.looks.next_theme()
+        self.action_redraw()
+        self.remember()
+        self.say(Reply(True, f"The theme is {self.looks.theme} now."))
 
     def action_redraw(self) -> None:
         """Send every cell again."""
+        self.panes.redraw()
         self.refresh_css(animate=False)
-        self.panes.refresh(layout=True)
+        for screen in self.screen_stack:
+            screen.refresh(layout=True)
 
     def action_open(self, name: str) -> None:
         """A screen over the panes."""
         self.push_screen(opened(name, self.desk))
-
-    def action_help(self) -> None:
-        """The keys of the chosen pane, explained, and all others."""
-        self.push_screen(Help(self.night, self.keys, self.panes.chosen))
-
-    @work(exclusive=True, group="palette")
-    async def action_palette(self) -> None:
-        """A key by its name."""
-        action = await self.push_screen_wait(Palette(self.night, self.keys))
-        if action:
-            await self.run_action(action)
 
     def action_leave(self) -> None:
         """End the screen; whether the night ends with it is the link's affair."""

@@ -24,16 +24,35 @@ class Key(NamedTuple):
 
 
 def _setting(key: str, word: str, meaning: str) -> Key:
-    return Key(
-        key, word, f"{meaning}, from the next sub on; asks", {key: f"edit('{word.lower()}')"}, "", True
-    )
+    return Key(key, word, meaning, {key: f"screen.edit('{word.lower()}')"}, "", True)
 
 
 KEYS = (
-    Key("space", "Start", "begin, or go on after a pause", {"space": "order('start')"}, engine=True),
-    Key("p", "Pause", "expose nothing more after this sub", {"p": "order('pause')"}, engine=True),
-    Key("x", "Reject", "take the chosen sub out of the stack, at once", {"x": "reject"}, "frames"),
-    Key("u", "Put back", "put the chosen sub back into the stack, at once", {"u": "restore"}, "frames"),
+    Key("space", "Start", "begin, or go on after a pause", {"space": "screen.order('start')"}, engine=True),
+    Key("p", "Pause", "expose nothing more after this sub", {"p": "screen.order('pause')"}, engine=True),
+    Key("x", "Reject", "take the chosen sub out of the stack, at once", {"x": "screen.reject"}, "frames"),
+    Key(
+        "u",
+        "Undo",
+        "put it back; on one that is in, undo your last x or u",
+        {"u": "screen.restore"},
+        "frames",
+    ),
+    Key(
+        "enter",
+        "Open",
+        "the chosen sub or the noise closer, a setting to change it where it stands",
+        {"enter": "screen.enter"},
+    ),
+    Key(
+        "/",
+        "Find",
+        "list only subs with this number or word; esc lists all",
+        {"slash": "screen.find"},
+        "frames",
+    ),
+    Key("N", "Noise", "the noise of the whole night, what more light brings, curves", {"N": "open('noise')"}),
+    Key("G", "Goal", "the SNR that is enough, and how long that takes", {"G": "screen.goal"}, "noise"),
     Key(
         "j k",
         "Choose",
@@ -68,7 +87,7 @@ KEYS = (
         {"v": "screen.view"},
         "preview",
     ),
-    Key("s", "Stretch", "stretch the preview: auto, asinh, linear", {"s": "stretch"}, "preview"),
+    Key("s", "Stretch", "stretch the preview: auto, asinh, linear, log", {"s": "screen.stretch"}, "preview"),
     Key(
         ", . < >",
         "Black, white",
@@ -81,8 +100,22 @@ KEYS = (
         },
         "preview",
     ),
-    Key("i", "Dots", "draw in quarter blocks, half blocks, characters or sixels", {"i": "dots"}, "preview"),
-    Key("enter", "Change", "change the chosen setting", {"enter": "edit('')"}, "camera", engine=True),
+    Key(
+        "i",
+        "Dots",
+        "quarter blocks, half blocks, characters or sixels",
+        {"i": "screen.dots"},
+        "preview",
+    ),
+    Key("z", "Box", "put the target box, whose SNR is told", {"z": "screen.box"}, "preview", True),
+    Key("*", "Crosshair", "lines through the frame's middle", {"asterisk": "screen.crosshair"}, "preview"),
+    Key(
+        "B",
+        "Blink",
+        "the stack by turns with the reference, then the last sub, then not",
+        {"B": "screen.blink"},
+        "preview",
+    ),
     Key(
         "1 2 3 4 5",
         "Pane",
@@ -98,35 +131,52 @@ KEYS = (
             "escape": "screen.all_panes",
         },
     ),
+    Key("L", "Log", "what happened, by the clock", {"L": "open('log')"}),
+    Key("m", "Note", "write a line into the log", {"m": "screen.note"}, engine=True),
     Key("a", "Alert seen", "take the alert off the screen once you have read it", {"a": "acknowledge"}),
     Key("r", "Red", "night red, then dimmer, then off", {"r": "night_red"}),
-    Key("w", "Save", "write the stack to disk now", {"w": "order('save')"}, engine=True),
+    Key("^t", "Theme", "dark, high contrast, night red", {"ctrl+t": "theme"}),
+    Key("w", "Save", "write the stack to disk now", {"w": "screen.order('save')"}, engine=True),
     Key(
         "S",
         "Stop",
         "end the series after this sub and save the stack; asks",
-        {"S": "order('stop')"},
+        {"S": "screen.order('stop')"},
         engine=True,
     ),
-    Key("X", "Abort", "end this exposure now, without its sub; asks", {"X": "order('abort')"}, engine=True),
+    Key(
+        "X",
+        "Abort",
+        "end this exposure now, without its sub; asks",
+        {"X": "screen.order('abort')"},
+        engine=True,
+    ),
+    Key(
+        "R",
+        "Restack",
+        "begin the stacks anew from all lights; asks",
+        {"R": "screen.order('restack')"},
+        engine=True,
+    ),
     *(Key(w.key, w.word, w.meaning, {w.key: f"open('{w.name}')"}, engine=True) for w in WIZARDS),
-    _setting("e", "Exposure", "how long a sub is exposed"),
-    _setting("g", "Gain", "the camera's gain"),
-    _setting("o", "Offset", "the camera's offset"),
-    _setting("b", "Bin", "so many by so many pixels into one"),
-    _setting("t", "Temperature", "what to cool to"),
-    _setting("c", "Cooler", "on or off"),
-    _setting("f", "Filter", "the filter in the light's way"),
+    _setting("e", "Exposure", "how long a sub is exposed, from the next sub on; asks"),
+    _setting("g", "Gain", "the camera's gain, from the next sub on; asks"),
+    _setting("o", "Offset", "the camera's offset, from the next sub on; asks"),
+    _setting("b", "Bin", "so many by so many pixels into one, from the next sub on; asks"),
+    _setting("t", "Temperature", "what to cool to; asks"),
+    _setting("c", "Cooler", "on or off; asks"),
+    _setting("d", "Dew", "the dew heater, at once"),
+    _setting("f", "Filter", "the filter in the light's way, from the next sub on; asks"),
     Key("^r", "Redraw", "draw the screen again, should the terminal have garbled it", {"ctrl+r": "redraw"}),
     Key(
         "Q",
         "End",
         "end the engine: abort, finish the files, warm up; asks",
-        {"Q": "order('quit')"},
+        {"Q": "screen.order('quit')"},
         engine=True,
     ),
-    Key(":", "Palette", "every key by its name; also ^p", {"colon,ctrl+p": "palette"}),
-    Key("?", "Help", "this page", {"question_mark": "help"}),
+    Key(":", "Palette", "every key by its name; also ^p", {"colon,ctrl+p": "open('palette')"}),
+    Key("?", "Help", "this page", {"question_mark": "open('help')"}),
     Key("q", "Quit", "end the demo", {"q,ctrl+c,ctrl+q": "leave"}),
 )
 """In order of importance, but that Help and Quit, the last two, are always in the footer."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from starwell.kinds import Kind
 from starwell.remote.live import Connected
 from starwell.remote.messages import Status
 from starwell.session import events as ev
+from starwell_tui.takings import Takings
+from starwell_tui.words import words_of
 
 TRUTH = "truth"
 """The subject of advice that compares the stack with a simulated sky."""
-FOCUS_KEPT = 400
-"""Measurements of the focus loop that are remembered."""
+KEPT_LINES, KEPT_TEMPERATURES = 2000, 120
 
 
 class Standing(StrEnum):
@@ -31,9 +35,24 @@ class Sub:
 
     number: int
     standing: Standing = Standing.EXPOSING
+    taken: ev.FrameTaken | None = None
     measured: ev.SubMeasured | None = None
     stacked: ev.SubStacked | None = None
     rejected: ev.SubRejected | None = None
+
+
+class Line(NamedTuple):
+    """A line of the log; `at` is when it was heard, None where that was before the screen came."""
+
+    at: datetime | None
+    words: str
+
+
+class Alert(NamedTuple):
+    """Something that stays on the screen until it is read."""
+
+    text: str
+    serious: bool
 
 
 @dataclass(slots=True)
@@ -41,8 +60,8 @@ class Night:
     """Everything the panes show, made of what is told.
 
     status: as of the last time the engine was asked. gone: why there is no engine, empty while there is one.
-    noise: by stack, then by subs. planned: how many subs are to come, where no status says so. calibration:
-    frames for masters that were taken. focus: the loop's measurements. end: of the last series.
+    noise: by stack, then by subs. planned: how many subs are to come, where no status says so. pictures: the
+    whole of each, crops: parts at one pixel to a pixel. temperatures: of the sensor, of the last minutes.
     """
 
     planned: int | None = None
@@ -57,70 +76,80 @@ class Night:
     stack: str = ""
     noises: dict[str, dict[int, ev.StackMeasured]] = field(default_factory=dict)
     pictures: dict[str, ev.PreviewReady] = field(default_factory=dict)
+    crops: dict[str, ev.PreviewReady] = field(default_factory=dict)
     histograms: dict[str, ev.HistogramReady] = field(default_factory=dict)
     controls: dict[str, ev.ControlChanged] = field(default_factory=dict)
-    calibration: list[ev.FrameTaken] = field(default_factory=list)
-    focus: list[ev.FocusMeasured] = field(default_factory=list)
-    end: ev.SeriesFinished | None = None
+    focus: ev.FocusMeasured | None = None
+    box: ev.BoxMeasured | None = None
     truth: tuple[str, ...] = ()
-    alert: str = ""
-    serious: bool = False
+    alerts: list[Alert] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
     finished: bool = False
-    seen_alert: str = ""
+    takings: Takings = field(default_factory=Takings)
+    log: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    temperatures: deque[tuple[datetime, float]] = field(
+        default_factory=lambda: deque(maxlen=KEPT_TEMPERATURES)
+    )
 
     def begin(self, connected: Connected) -> None:
-        """An engine answers: what was known is forgotten for what it remembers."""
-        fresh = Night(planned=self.planned, seen_alert=self.seen_alert)
+        """An engine answers: what was known is forgotten for what it remembers, but not when it was heard."""
+        fresh = Night(planned=self.planned, read=self.read, temperatures=self.temperatures)
+        heard = {line.words: line.at for line in self.log}
         for known in fields(self):
             setattr(self, known.name, getattr(fresh, known.name))
         for event in connected.recent:
-            self.see(event)
+            self.see(event, heard.get(words_of(event)))
         self.status = connected.status
         self.state = connected.status.state
-        if self.alert == self.seen_alert:
-            self.acknowledge()
+        self.alerts = [alert for alert in self.alerts if alert.text not in self.read]
 
-    def see(self, event: ev.Event) -> None:
+    def see(self, event: ev.Event, at: datetime | None = None) -> None:
         """Take one event in; those that concern nothing shown here pass."""
+        self.takings.see(event)
         match event:
             case ev.ExposureStarted() | ev.FrameTaken():
                 self._frame(event)
-            case ev.SubMeasured():
-                self._put(event.number, Standing.MEASURING, measured=event)
-            case ev.SubStacked():
-                self._put(event.number, Standing.STACKED, stacked=event)
-                self.stack, self.livetime_s = event.stack, event.livetime_s
-            case ev.SubRejected():
-                self._put(event.number, Standing.REJECTED, rejected=event)
-                if event.alarm:
-                    more = f", {event.detail}" if event.detail else ""
-                    self._alert(f"sub {event.number}: {event.reason}{more}", serious=True)
+            case ev.SubMeasured() | ev.SubStacked() | ev.SubRejected():
+                self._sub(event)
             case ev.StackStarted():
                 self.reference = event.reference
             case ev.StackMeasured():
                 self._noise(event)
             case ev.StateChanged():
                 self.state = event.state
-            case ev.QualityAdvice(subject=subject) if subject == TRUTH:
-                self.truth += tuple(event.advice.splitlines())
-            case ev.QualityAdvice():
-                self._alert(f"{event.subject}: {event.advice}", serious=event.serious)
-            case ev.CameraFault():
-                self._alert(f"camera: {event.message}", serious=not event.recovered)
             case ev.SeriesFinished():
-                self.finished, self.livetime_s, self.end = True, event.livetime_s, event
-            case ev.FocusMeasured():
-                self.focus = [*self.focus[1 - FOCUS_KEPT :], event]
+                self.finished, self.livetime_s = True, event.livetime_s
             case ev.PreviewReady():
-                self.pictures[event.of] = event
+                (self.crops if event.crop else self.pictures)[event.of] = event
             case ev.HistogramReady():
                 self.histograms[event.of] = event
             case ev.ControlChanged():
                 self.controls[event.name] = event
+            case ev.FocusMeasured():
+                self.focus = event
+            case ev.BoxMeasured():
+                self.box = event if event.width else None
+            case _:
+                self._trouble(event)
+        self._enter(event, at)
+
+    def stands(self, status: Status, at: datetime) -> None:
+        """The engine was asked at this time."""
+        self.status = status
+        if status.sensor_celsius is not None:
+            self.temperatures.append((at, status.sensor_celsius))
 
     def acknowledge(self) -> None:
-        """The user has read the alert."""
-        self.seen_alert, self.alert, self.serious = self.alert or self.seen_alert, "", False
+        """The user has read the alert that is shown."""
+        if alert := self.alert:
+            self.alerts.remove(alert)
+            self.read.add(alert.text)
+
+    @property
+    def alert(self) -> Alert | None:
+        """The newest serious one, else the newest."""
+        newest = self.alerts[-1] if self.alerts else None
+        return next((alert for alert in reversed(self.alerts) if alert.serious), newest)
 
     @property
     def noise(self) -> dict[int, ev.StackMeasured]:
@@ -136,6 +165,11 @@ class Night:
     def planned_frames(self) -> int | None:
         """How many subs there will be, where that is known."""
         return self.status.frames if self.status else self.planned
+
+    @property
+    def target(self) -> str:
+        """What is being stacked; empty where nobody said."""
+        return (self.status.target if self.status else None) or ""
 
     def count(self, standing: Standing) -> int:
         """How many subs stand there; the engine knows of more than it tells a screen that comes late."""
@@ -165,33 +199,31 @@ class Night:
         return streak
 
     def _frame(self, event: ev.ExposureStarted | ev.FrameTaken) -> None:
-        self.finished, self.end = False, None
+        self.finished = False
         light = event.kind is Kind.LIGHT
         self.exposed_for_s = event.seconds or self.exposed_for_s
         self.calibrating = None if light else event
-        if not light and isinstance(event, ev.FrameTaken):
-            self.calibration.append(event)
-        if light:
-            taken = isinstance(event, ev.FrameTaken)
-            self._put(event.number, Standing.MEASURING if taken else Standing.EXPOSING)
+        if light and isinstance(event, ev.FrameTaken):
+            self._put(event.number, Standing.MEASURING, taken=event)
+        elif light:
+            self._put(event.number, Standing.EXPOSING)
 
-    def _put(
-        self,
-        number: int,
-        standing: Standing,
-        *,
-        measured: ev.SubMeasured | None = None,
-        stacked: ev.SubStacked | None = None,
-        rejected: ev.SubRejected | None = None,
-    ) -> None:
-        sub = self.subs.get(number, Sub(number))
-        self.subs[number] = replace(
-            sub,
-            standing=standing,
-            measured=measured or sub.measured,
-            stacked=stacked or sub.stacked,
-            rejected=rejected if standing is Standing.REJECTED else None,
-        )
+    def _sub(self, event: ev.SubMeasured | ev.SubStacked | ev.SubRejected) -> None:
+        match event:
+            case ev.SubMeasured():
+                self._put(event.number, Standing.MEASURING, measured=event)
+            case ev.SubStacked():
+                self._put(event.number, Standing.STACKED, stacked=event)
+                self.stack, self.livetime_s = event.stack, event.livetime_s
+            case ev.SubRejected():
+                self._put(event.number, Standing.REJECTED, rejected=event)
+                if event.alarm:
+                    more = f", {event.detail}" if event.detail else ""
+                    self._alert(f"sub {event.number}: {event.reason}{more}", serious=True)
+
+    def _put(self, number: int, standing: Standing, **told: Any) -> None:
+        told = {"rejected": None} | told
+        self.subs[number] = replace(self.subs.get(number, Sub(number)), standing=standing, **told)
 
     def _noise(self, event: ev.StackMeasured) -> None:
         # The curve ends at the present stack: with a sub taken out it is shorter.
@@ -201,6 +233,27 @@ class Night:
         self.livetime_s = event.livetime_s
         self.truth = ()
 
+    def _trouble(self, event: ev.Event) -> None:
+        match event:
+            case ev.QualityAdvice(subject=subject) if subject == TRUTH:
+                self.truth += tuple(event.advice.splitlines())
+            case ev.QualityAdvice():
+                self._alert(f"{event.subject}: {event.advice}", serious=event.serious)
+            case ev.CameraFault():
+                self._alert(f"camera: {event.message}", serious=not event.recovered)
+
     def _alert(self, text: str, *, serious: bool) -> None:
-        if serious or not self.serious:
-            self.alert, self.serious = text, serious
+        # The same advice again, with other figures or of another sub, takes the place of what it said before.
+        self.alerts = [known for known in self.alerts if _about(known.text) != _about(text)]
+        self.alerts.append(Alert(text, serious))
+
+    def _enter(self, event: ev.Event, at: datetime | None) -> None:
+        """Into the log, with the hour that the event itself tells, else when it was heard."""
+        if words := words_of(event):
+            if isinstance(event, ev.Noted):
+                at = datetime.fromisoformat(event.at).astimezone() if event.at else at
+            self.log.append(Line(at, words))
+
+
+def _about(text: str) -> str:
+    return text.partition(":")[0].rstrip(" 0123456789")

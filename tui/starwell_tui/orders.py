@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from starwell.remote.messages import Abort, AnyCommand, Pause, Quit, Save, Set, Start, Stop
+from starwell.remote.messages import Abort, AnyCommand, Pause, Quit, Restack, Save, Set, Start, Stop
 from starwell_tui.night import Night
-from starwell_tui.settings import SETTINGS, Setting, expected, read, shown, value
+from starwell_tui.settings import SETTINGS, Setting, read, value
 
 
 class Order(NamedTuple):
@@ -22,18 +22,14 @@ ORDERS = {
     "save": Order(Save()),
     "stop": Order(Stop(), "End the series after this sub, and save the stack?"),
     "abort": Order(Abort(), "End this exposure now, without its sub?"),
+    "restack": Order(Restack(), "Begin the stacks anew from all lights on disk?"),
     "quit": Order(Quit(), "End the engine: abort, finish the files, warm the camera up?"),
 }
 
 
-def setting_of(word: str, chosen: Setting) -> Setting:
-    """The setting of a key, or the chosen one."""
-    return next((setting for setting in SETTINGS if setting.word == word), chosen)
-
-
-def label_of(setting: Setting, night: Night) -> str:
-    """What an entry line asks."""
-    return f"{setting.label} ({expected(setting, night)}), now {shown(setting, night)}:"
+def setting_of(word: str) -> Setting:
+    """The setting of a key."""
+    return next(setting for setting in SETTINGS if setting.word == word)
 
 
 def change(setting: Setting, text: str, night: Night) -> Order | None:
@@ -41,8 +37,11 @@ def change(setting: Setting, text: str, night: Night) -> Order | None:
     wanted = read(setting, text, night)
     if wanted == value(setting, night):
         return None
+    command = Set(setting.name, wanted)
+    if not setting.consequence:
+        return Order(command)
     words = wanted if isinstance(wanted, str) else f"{wanted:g} {setting.unit}".rstrip()
-    if setting.word == "cooler":
+    if setting.switch:
         words = "on" if wanted else "off"
-    question = f"{setting.label} {words} from the next sub on: {setting.consequence}. Do it?"
-    return Order(Set(setting.name, wanted), question)
+    when = "" if setting.switch else " from the next sub on"
+    return Order(command, f"{setting.label} {words}{when}: {setting.consequence}. Do it?")

@@ -83,7 +83,7 @@ def calibration(kind: str, typed: Typed, filters: Mapping[str, Any] | None = Non
         "masters": masters(typed),
         "series": each,
     }
-    if kind == "flat" and number(typed, "level") is not None:
+    if kind == "flat" and said(typed, "exposure") is None and number(typed, "level") is not None:
         plan["flats"] = _limits(typed)
     return toml_text(plan)
 

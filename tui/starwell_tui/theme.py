@@ -11,7 +11,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-GROUND, PANEL, FAINT, MUTED, INK, BRIGHT = "#121212", "#303030", "#585858", "#8a8a8a", "#d0d0d0", "#eeeeee"
+GROUND, PANEL, FAINT, MUTED, INK, BRIGHT = "#121212", "#303030", "#585858", "#949494", "#d0d0d0", "#eeeeee"
 ACCENT, BLUE, GOOD, BAD = "#ffaf00", "#5f87af", "#87af5f", "#d75f5f"
 PALETTE = (GROUND, PANEL, FAINT, MUTED, INK, BRIGHT, ACCENT, BLUE, GOOD, BAD)
 """Every colour is an entry of xterm's 256, so that no terminal rounds it to another."""
@@ -56,6 +56,41 @@ def _plain(look: Style | None) -> Style:
     ground = look.bgcolor if look else None
     usual = ground is None or ground.is_default or ground.get_truecolor().hex == GROUND
     return Style(bold=look.bold if look else None, reverse=not usual)
+
+
+class HighContrast(LineFilter):
+    """The palette on black, its letters white or nearly so; the pictures' greys are none of it and stay."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002, Textual's name
+        """The same text, easier to read."""
+        return [Segment(text, _contrasting(look or Style()), control) for text, look, control in segments]
+
+
+STARK = {
+    GROUND: "#000000",
+    PANEL: "#000087",
+    FAINT: "#bcbcbc",
+    MUTED: "#dadada",
+    INK: "#ffffff",
+    BRIGHT: "#ffffff",
+    ACCENT: "#ffff00",
+    BLUE: "#87d7ff",
+    GOOD: "#5fff5f",
+    BAD: "#ff8787",
+}
+"""What each colour of the palette becomes; these are entries of xterm's 256, too."""
+
+
+@lru_cache(8192)
+def _contrasting(look: Style) -> Style:
+    return look + Style(color=_stark(look.color), bgcolor=_stark(look.bgcolor))
+
+
+def _stark(colour: RichColor | None) -> RichColor | None:
+    if colour is None or colour.is_default:
+        return None
+    known = STARK.get(colour.get_truecolor().hex)
+    return RichColor.parse(known) if known else colour
 
 
 CUBE_REDS = (0, 95, 135, 175, 215, 255)

@@ -8,6 +8,7 @@ from textual.strip import Strip
 from starwell_tui.night import Night, Standing, Sub
 from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Pane, line
 from starwell_tui.theme import ACCENT, BAD, BLUE, GOOD, GROUND, INK, style
+from starwell_tui.view import View
 
 MARKS = {
     Standing.EXPOSING: ("◌", LABEL),
@@ -22,10 +23,10 @@ WEIGHT_FROM_COLUMNS = 38
 class Frames(Pane):
     """The list and its cursor; the cursor stays with the newest sub until it is moved off it."""
 
-    def __init__(self, night: Night) -> None:
+    def __init__(self, night: Night, view: View) -> None:
         super().__init__(night, id="frames", classes="pane")
+        self.view = view
         self.border_title = "2 Frames"
-        self._cursor: int | None = None
 
     @property
     def chosen(self) -> Sub | None:
@@ -38,16 +39,17 @@ class Frames(Pane):
         numbers = self._numbers()
         if numbers:
             position = min(max(self._position(numbers) + steps, 0), len(numbers) - 1)
-            self._cursor = numbers[position] if position else None
-            self.redraw()
+            self.view.sub = numbers[position] if position else None
 
     def strips(self, width: int, height: int) -> list[Strip]:
         """A head, and the subs around the cursor."""
         numbers = self._numbers()
         wide = width >= WEIGHT_FROM_COLUMNS
         head = line([(f"{'#':>4}   FWHM Stars{' Weight' if wide else ''}  Note", LABEL)], width)
+        self._title(len(numbers))
         if not numbers:
-            return [head, line([(" no sub yet", DIM)], width)]
+            nothing = f" no sub has '{self.view.find}'" if self.view.find else " no sub yet"
+            return [head, line([(nothing, DIM)], width)]
         position = self._position(numbers)
         rows = max(height - 1, 1)
         top = min(max(position - rows // 2, 0), max(len(numbers) - rows, 0))
@@ -70,10 +72,28 @@ class Frames(Pane):
         return line([(text, CHOSEN) for text, _ in pieces], width, CHOSEN)
 
     def _numbers(self) -> list[int]:
-        return sorted(self.night.subs, reverse=True)
+        words = self.view.find.lower().split()
+        return sorted(
+            (sub.number for sub in self.night.subs.values() if all(found(sub, word) for word in words)),
+            reverse=True,
+        )
 
     def _position(self, numbers: list[int]) -> int:
-        return numbers.index(self._cursor) if self._cursor in self.night.subs else 0
+        return numbers.index(self.view.sub) if self.view.sub in numbers else 0
+
+    def _title(self, listed: int) -> None:
+        find = f"  '{self.view.find}' {listed} of {len(self.night.subs)}" if self.view.find else ""
+        if self.border_title != f"2 Frames{find}":
+            self.border_title = f"2 Frames{find}"
+
+
+def found(sub: Sub, word: str) -> bool:
+    """Whether a sub is what was typed: its number, or a part of its standing, reason or warnings."""
+    if word.isdigit():
+        return sub.number == int(word)
+    reason = f"{sub.rejected.reason} {sub.rejected.detail}" if sub.rejected else ""
+    words = f"{sub.standing} {reason} {note(sub, reference=False)}"
+    return word in words.lower()
 
 
 def figures(sub: Sub, wide: bool) -> str:

@@ -8,46 +8,53 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.strip import Strip
 
-from starwell.session.events import PreviewReady
+from starwell.session.events import HistogramReady, PreviewReady
 from starwell_tui.night import Night
 from starwell_tui.panes.curve import DOTS
 from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Pane, line
 from starwell_tui.theme import BLUE, style
+from starwell_tui.view import View
 
 BARS = style(BLUE)
 BINS = 128
+BRIGHT = 0.999
+
+Counts = NDArray[np.float64]
 
 
 class Histogram(Pane):
     """Bars of logarithmic height in braille, and below them where they begin, peak and end."""
 
-    def __init__(self, night: Night) -> None:
+    def __init__(self, night: Night, view: View) -> None:
         super().__init__(night, id="histogram", classes="pane")
-        self._of = "stack"
-        self._counted: tuple[PreviewReady | None, NDArray[np.float64]] = None, np.zeros(1)
+        self.view = view
+        self._counted: tuple[PreviewReady | None, Counts] = None, np.zeros(1)
         self._title("")
-
-    def show(self, of: str) -> None:
-        """What the preview shows."""
-        self._of = of
-        self.redraw()
 
     def strips(self, width: int, height: int) -> list[Strip]:
         """The bars and one line of numbers."""
-        told, picture = self.night.histograms.get(self._of), self.night.pictures.get(self._of)
+        of = self.view.shown
+        told, picture = self.night.histograms.get(of), self.night.pictures.get(of)
         if width < 2 or height < 2 or not (told or picture):
             self._title("")
             return [line([(" nothing to count yet", DIM)], width)][:height]
         counts = np.array(told.counts, float) if told else self._levels(picture)
         low, high = (told.low_adu, told.high_adu) if told else (0.0, 255.0)
-        self._title(f"  {self._of}{' ▸ ADU' if told else ''}")
-        rows = [line([(text, BARS)], width) for text in bars(counts, width, height - 1)]
-        return [
-            *rows,
-            line([(below(counts, low, high, width, linear=told is not None), LABEL)], width, PLAIN),
-        ]
+        self._title(f"  {of}{' ▸ ADU' if told else ''}")
+        words = below(counts, low, high, width) if told is None else self._words(told, counts, width)
+        words = words[: max(height - 2, 1)]
+        rows = [line([(text, BARS)], width) for text in bars(counts, width, height - len(words))]
+        return [*rows, *(line([(text, LABEL)], width, PLAIN) for text in words)]
 
-    def _levels(self, picture: PreviewReady | None) -> NDArray[np.float64]:
+    def _words(self, told: HistogramReady, counts: Counts, width: int) -> list[str]:
+        """Where the scale lies, and where the picture does on it."""
+        median, bright = (quantile(counts, told.low_adu, told.high_adu, part) for part in (0.5, BRIGHT))
+        lines = [between(f"{told.low_adu:.0f}", f"median {median:.0f} ADU", f"{told.high_adu:.0f}", width)]
+        seen = self.night.latest_measured
+        full = "" if seen is None else f"  full {100 * seen.saturated_fraction:.2g} %"
+        return [*lines, f"p99.9 {bright:.0f}{full}"]
+
+    def _levels(self, picture: PreviewReady | None) -> Counts:
         """Counted once for each picture."""
         if picture and picture is not self._counted[0]:
             self._counted = picture, levels(picture)
@@ -59,13 +66,13 @@ class Histogram(Pane):
             self.border_title = title
 
 
-def levels(picture: PreviewReady) -> NDArray[np.float64]:
+def levels(picture: PreviewReady) -> Counts:
     """How many bytes of the picture lie in each step of two levels; the black of missing pixels left out."""
     pixels = np.frombuffer(picture.pixels, np.uint8)
     return np.histogram(pixels[pixels > 0], BINS, (0, 256))[0].astype(float)
 
 
-def bars(counts: Sequence[float] | NDArray[np.float64], columns: int, rows: int) -> list[str]:
+def bars(counts: Sequence[float] | Counts, columns: int, rows: int) -> list[str]:
     """Rows of braille, two bars a column, their heights logarithmic from one pixel to the most."""
     dots = 2 * columns
     edges = np.linspace(0, len(counts), dots + 1)
@@ -80,11 +87,21 @@ def bars(counts: Sequence[float] | NDArray[np.float64], columns: int, rows: int)
     return ["".join(chr(0x2800 + bit) if bit else " " for bit in row) for row in bits.tolist()]
 
 
-def below(counts: NDArray[np.float64], low: float, high: float, columns: int, *, linear: bool) -> str:
-    """Where the scale begins, where most pixels lie, and where it ends."""
+def below(counts: Counts, low: float, high: float, columns: int) -> list[str]:
+    """Where the bytes of a picture begin, where most of them lie, and where they end."""
     step = (high - low) / max(len(counts), 1)
     peak = low + (int(counts.argmax()) + 0.5) * step
-    first, last = f"{low:.0f}", f"{high:.0f}"
-    middle = f"{'sky' if linear else 'most at'} {peak:.0f}{' ADU' if linear else ''}"
+    return [between(f"{low:.0f}", f"most at {peak:.0f}", f"{high:.0f}", columns)]
+
+
+def between(first: str, middle: str, last: str, columns: int) -> str:
+    """Words at the ends and in the middle; the middle alone where there is no room."""
     room = columns - len(first) - len(last)
     return f"{first}{middle:^{max(room, 0)}}{last}" if room > len(middle) else middle
+
+
+def quantile(counts: Counts, low: float, high: float, part: float) -> float:
+    """The value that this part of the pixels stays below, within a step as if its pixels lay evenly."""
+    total = np.concatenate([[0.0], np.cumsum(counts)])
+    edges = np.linspace(low, high, len(counts) + 1)
+    return float(np.interp(part * total[-1], total, edges))

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from textual.strip import Strip
 
-from starwell.session.events import StackMeasured
-from starwell_tui.night import Night, Standing
+from starwell_tui.night import Night
 from starwell_tui.panes.curve import braille
-from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Pane, Piece, duration, line, wrapped
-from starwell_tui.theme import ACCENT, BLUE, BRIGHT, style
+from starwell_tui.panes.figures import bar, figures, judged
+from starwell_tui.panes.pane import LABEL, PLAIN, Pane, Piece, line, wrapped
+from starwell_tui.theme import ACCENT, BLUE, style
+from starwell_tui.view import View
 
 FIGURES_COLUMNS = 40
 CURVE_FROM_COLUMNS = FIGURES_COLUMNS + 20
 CURVE_FROM_ROWS = 5
-BLOCKS_PX = (1, 2, 4, 8, 16)
-"""What `reached_e` is measured over."""
-SKY_LIMITED, NEARLY = 10.0, 3.0
-
-VALUE = style(BRIGHT, bold=True)
 REACHED, IDEAL = style(ACCENT), style(BLUE)
 
 
 class Noise(Pane):
     """Figures and a curve, or one line where there is room for no more."""
 
-    def __init__(self, night: Night) -> None:
+    def __init__(self, night: Night, view: View) -> None:
         super().__init__(night, id="noise", classes="pane")
+        self.view = view
         self.border_title = "4 Noise"
 
     def strips(self, width: int, height: int) -> list[Strip]:
@@ -36,7 +33,7 @@ class Noise(Pane):
         below = [line([(f" {text}", PLAIN)], width) for text in truth]
         upper = height - len(below)
         rows: list[list[Piece]] = [
-            [(f" {label:<11}", LABEL), *pieces] for label, pieces in figures(self.night)
+            [(f" {label:<11}", LABEL), *pieces] for label, pieces in figures(self.night, self.view)
         ]
         if width < CURVE_FROM_COLUMNS or upper < CURVE_FROM_ROWS:
             return [*(line(row, width) for row in rows[: max(upper, 0)]), *below][:height]
@@ -45,52 +42,6 @@ class Noise(Pane):
         ]
         left = [line(row, FIGURES_COLUMNS) for row in (rows + [[]] * upper)[:upper]]
         return [*(Strip.join([one, other]) for one, other in zip(left, curve, strict=True)), *below]
-
-
-def bar(night: Night) -> list[Piece]:
-    """The pane in one line."""
-    latest = night.latest_noise
-    if latest is None:
-        return [(" noise: measured once two subs are stacked", LABEL)]
-    sky = "-" if latest.sky_e is None else f"{latest.sky_e:.0f} e-"
-    return [
-        (" sky ", LABEL),
-        (f"{sky}  ", PLAIN),
-        ("σ ", LABEL),
-        (f"{latest.sub_sigma_e:.1f}  ", PLAIN),
-        ("ideal ", LABEL),
-        (f"{latest.ideal_e:.2f}  ", PLAIN),
-        ("reached ", LABEL),
-        (at(latest, 0), PLAIN),
-        (" at 1 px ", LABEL),
-        (at(latest, judged(latest)), PLAIN),
-        (f" at {latest.efficiency_block_px} px ", LABEL),
-        (f" {percent(latest)} ", VALUE),
-    ]
-
-
-def figures(night: Night) -> list[tuple[str, list[Piece]]]:
-    """Labels and values, top to bottom."""
-    sub, latest = night.latest_measured, night.latest_noise
-    rows: list[tuple[str, list[Piece]]] = []
-    if sub:
-        sky = "-" if sub.sky_e is None else f"{sub.sky_e:.0f} e-/px"
-        rows.append(("Sky", [(f"{sky:<11}", VALUE), (limited(sub.sky_e, latest), LABEL)]))
-        model = "" if sub.sensor_sigma_e is None else f"model {sub.sensor_sigma_e:.1f}"
-        rows.append(("σ per sub", [(f"{f'{sub.sigma_e:.1f} e-':<11}", VALUE), (model, LABEL)]))
-    if latest is None:
-        return [*rows, ("Stack", [("two subs make a figure", DIM)])]
-    over = f"at {latest.efficiency_block_px} px"
-    subs = f"{latest.sub_sigma_e:.1f}/√{latest.effective_subs:.1f} subs"
-    rows += [
-        ("Ideal", [(f"{f'{latest.ideal_e:.2f} e-':<11}", VALUE), (subs, LABEL)]),
-        ("Reached", [(f"{at(latest, 0)} e-".ljust(11), VALUE), ("at 1 px", LABEL)]),
-        ("", [(f"{at(latest, judged(latest))} e-".ljust(11), VALUE), (over, LABEL)]),
-        ("Efficiency", [(percent(latest).ljust(11), VALUE), (over, LABEL)]),
-        ("Livetime", [(duration(night.livetime_s).ljust(11), VALUE), (stacked(night), LABEL)]),
-        ("Gain", [(f"{latest.egain:.2f} e-/ADU, read {latest.read_noise_e:.1f} e-", PLAIN)]),
-    ]
-    return rows
 
 
 def plot(night: Night, columns: int, rows: int) -> list[list[Piece]]:
@@ -124,33 +75,3 @@ def plot(night: Night, columns: int, rows: int) -> list[list[Piece]]:
         lines.append([(f"{ends.get(y, ''):>5} ▏"[:7], LABEL), *cells])
     axis = f"{f'{last:.1f} effective subs':>{width - 1}}"
     return [*lines, [("       1", LABEL), (axis, LABEL)]]
-
-
-def judged(noise: StackMeasured) -> int:
-    """Which of the blocks the efficiency is taken at."""
-    return BLOCKS_PX.index(noise.efficiency_block_px)
-
-
-def at(noise: StackMeasured, block: int) -> str:
-    """The noise reached at one of the block sizes."""
-    return f"{noise.reached_e[block]:.2f}" if block < len(noise.reached_e) else "-"
-
-
-def percent(noise: StackMeasured) -> str:
-    """The efficiency, once there is one."""
-    return "-" if noise.efficiency_percent is None else f"{noise.efficiency_percent:.0f} %"
-
-
-def stacked(night: Night) -> str:
-    """How many subs the livetime is of."""
-    count = night.count(Standing.STACKED)
-    return f"{count} sub{'' if count == 1 else 's'}"
-
-
-def limited(sky_e: float | None, noise: StackMeasured | None) -> str:
-    """What limits a sub: the swamp factor is the sky's variance over the read noise's."""
-    if sky_e is None or noise is None or noise.read_noise_e <= 0:
-        return ""
-    swamp = sky_e / noise.read_noise_e**2
-    name = "sky-limited" if swamp >= SKY_LIMITED else "nearly sky-ltd" if swamp >= NEARLY else "read-limited"
-    return f"{name} ×{swamp:.3g}"

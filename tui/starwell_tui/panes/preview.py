@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from functools import lru_cache
+from math import ceil
 
-from rich.segment import ControlType, Segment
-from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
+from textual.timer import Timer
 
+from starwell.remote.messages import Box, Look
 from starwell.session.events import PreviewReady
 from starwell.terminal import sixel
-from starwell.terminal.cells import CELL_ASPECT, Row
-from starwell.terminal.colours import RGB, ColourDepth
+from starwell.terminal.cells import CELL_ASPECT
+from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import Mode, draw
+from starwell_tui.looks import Looks
+from starwell_tui.marks import crosshair, outline
 from starwell_tui.night import Night
+from starwell_tui.pace import Pace
+from starwell_tui.panes.drawn import same_size, sixels, strip, without_sixels
 from starwell_tui.panes.pane import DIM, PLAIN, Pane, line
-from starwell_tui.viewpoint import SMALLEST_PX, STEP, Picture, Viewpoint, pixels_of
+from starwell_tui.panes.preview_title import title
+from starwell_tui.parts import wanted
+from starwell_tui.view import View
+from starwell_tui.viewpoint import SMALLEST_PX, STEP, Picture, Window, full_size, pixels_of
 
 SIXEL = "sixel"
 DOTS: dict[str, float] = {Mode.QUAD: 2, Mode.HALF: 1, Mode.ASCII: 1}
 """Dots of a cell across."""
 CELL_PX = (20, 10)
 """Where sixels are asked for and the terminal does not say how large its characters are."""
-VIEWS = ("stack", "sub", "masked", "coverage")
+VIEWS = ("stack", "sub", "calibrated", "masked", "coverage", "reference")
 """In the order of the key; whatever else there is comes after them."""
+BLINK_S = 0.8
 WAITING: tuple[str, ...] = ("the first stacked sub appears here",)
+ASKED: tuple[str, ...] = ("the engine draws it as soon as there is one",)
 HOW_TO_START: tuple[str, ...] = (
     "No engine is running. Start one:",
     "",
@@ -37,121 +45,175 @@ HOW_TO_START: tuple[str, ...] = (
     "",
     "This screen comes alive by itself.",
 )
-CONTROL: Sequence[tuple[ControlType, int]] = ((ControlType.CURSOR_FORWARD, 0),)
-"""Tells Textual that a segment moves nothing and takes no columns."""
+Drawn = tuple[PreviewReady | None, tuple[object, ...]]
+"""The picture on the screen, and all else that it depends on."""
 
 
 class Preview(Pane):
-    """A picture, drawn again only when it, the view, the size or the colours change."""
+    """A picture, drawn again only when it, the view, the size or the colours change.
+
+    A newer picture of the same waits for the terminal, as `pace` says; what the user does never waits.
+    """
 
     def __init__(
-        self, night: Night, depth: ColourDepth, dots: str, stretch: str, *, reds: float | None = None
+        self, night: Night, view: View, depth: ColourDepth, looks: Looks, pace: Pace, *, sixels: bool
     ) -> None:
         super().__init__(night, id="preview", classes="pane")
-        self.dots = dots
-        self.of = "stack"
-        self.viewpoint = Viewpoint()
-        self._depth, self._stretch, self._reds = depth, stretch, reds
-        self._drawn: tuple[PreviewReady | None, bool] = None, False
+        self.view = view
+        self._dots = [*Mode, SIXEL] if sixels or view.dots == SIXEL else list(Mode)
+        self._depth, self._looks, self._pace = depth, looks, pace
+        self._drawn: Drawn = None, ()
+        self._later: Timer | None = None
+        self._blinking: Timer | None = None
         self._title()
 
     @property
     def shown(self) -> PreviewReady | None:
-        """The picture."""
-        return self.night.pictures.get(self.of)
+        """The whole picture."""
+        return self.night.pictures.get(self.view.shown)
+
+    @property
+    def box(self) -> Box | None:
+        """The target box on the stack, as it was put, else as it was measured."""
+        known, view = self.night.box, self.view
+        if view.box is None and known is not None:
+            return Box(known.x, known.y, known.width, known.height)
+        return view.box
+
+    @property
+    def wanted(self) -> Look:
+        """What the engine should show: the picture, and where it is looked at closely, that part of it."""
+        of = self.view.blink or self.view.of
+        whole = None if self.view.blink else self.night.pictures.get(of)
+        window = self._window(*full_size(whole)) if whole else Window(0, 0, 1, 1)
+        return wanted(of, whole, window, self.view.given)
 
     def next_view(self) -> str:
-        """Another picture, where there is one; its name."""
-        names = [name for name in VIEWS if name in self.night.pictures]
-        names += [name for name in self.night.pictures if name not in names]
+        """Another picture; without an engine to ask, of those there are. Its name."""
+        known = self.night.pictures
+        names = list(VIEWS) if self.night.status else [name for name in VIEWS if name in known]
+        names += [name for name in known if name not in (*names, "focus", "corners")]
         if names:
-            at = names.index(self.of) if self.of in names else -1
-            self.of = names[(at + 1) % len(names)]
-            self._changed()
-        return self.of
+            at = names.index(self.view.of) if self.view.of in names else -1
+            self.view.of, self.view.blink = names[(at + 1) % len(names)], ""
+        return self.view.of
 
-    def look_from(self, viewpoint: Viewpoint) -> None:
-        """Another part, or another contrast."""
-        self.viewpoint = viewpoint
-        self._changed()
+    def blink(self) -> None:
+        """The stack by turns with the reference, then with the last sub, then no more."""
+        order = ["", "reference", "sub"]
+        self.view.blink = order[(order.index(self.view.blink) + 1) % 3]
+        self.view.other = bool(self.view.blink)
+
+    def next_dots(self) -> str:
+        """The next way to draw, where the terminal has it."""
+        self.view.dots = self._dots[(self._dots.index(self.view.dots) + 1) % len(self._dots)]
+        return self.view.dots
+
+    def turn(self) -> None:
+        """The other one of the two."""
+        self.view.other = not self.view.other
+        self.told()
 
     def zoom(self, how: str) -> None:
         """`in`, `out`, `fit`, or so that one pixel is one `dots`."""
-        shown = self.shown
+        shown, view = self.shown, self.view
         if how == "fit" or shown is None:
-            self.look_from(self.viewpoint.whole())
+            view.viewpoint = view.viewpoint.whole()
             return
         fit, most = self._fit(shown)
         one = 1 / (self._dots_across() * fit)
-        factor = {"in": STEP, "out": 1 / STEP}.get(how, one / self.viewpoint.zoom)
-        self.look_from(self.viewpoint.zoomed(factor, max(most, one)))
-
-    def draw_in(self, dots: str) -> None:
-        """Draw in other dots."""
-        self.dots = dots
-        self._changed()
-
-    def stretched(self, name: str) -> None:
-        """The next pictures come in this stretch."""
-        self._stretch = name
-        self._changed()
-
-    def redden(self, reds: float | None) -> None:
-        """Draw in reds of this brightness: with so few of them the split of the cells differs."""
-        self._reds = reds
-        self.redraw()
+        factor = {"in": STEP, "out": 1 / STEP}.get(how, one / view.viewpoint.zoom)
+        view.viewpoint = view.viewpoint.zoomed(factor, max(most, one))
 
     def told(self) -> None:
         """Only another picture is worth drawing; sixels replace each other without a blank between them."""
-        before, lost = self._drawn
-        if self.shown is before and bool(self.night.gone) is lost:
+        self._title()
+        self._timed()
+        before, depended = self._drawn
+        same = self._depends() == depended
+        if same and self.shown is before:
+            return
+        if same and before is not None and (wait_s := self._pace.wait_s):
+            self._later = self._later or self.set_timer(wait_s, self._come)
             return
         self._strips = None
-        last_line = Region(0, self.gutter.top + self.content_size.height - 1, self.outer_size.width, 1)
-        self.refresh(*([last_line] if self.dots == SIXEL and same_size(before, self.shown) else []))
+        last_line = Region(0, self.content_size.height - 1, self.content_size.width, 1)
+        still = self.view.dots == SIXEL and same_size(before, self.shown)
+        self.refresh(*([last_line] if still else []))
 
     def strips(self, width: int, height: int) -> list[Strip]:
         """The picture, fitted and centred."""
         shown = self.shown
-        self._drawn = shown, bool(self.night.gone)
+        self._drawn = shown, self._depends()
         self._title()
         if shown is None or width < 1 or height < 1:
             return self._without(width, height)
-        tall = height * self._aspect()
-        part = self.viewpoint.cut(pixels_of(shown), width, tall)
-        if self.dots == SIXEL:
-            return self._sixels(part, width, height)
-        red = self._reds is not None
-        return [
-            strip(row, width)
-            for row in draw(part, width, height, self._depth, mode=Mode(self.dots), night=red)
-        ]
+        self._pace.drew()
+        part = self._part(shown)
+        if self.view.dots == SIXEL:
+            return sixels(part, self.content_region, self._cell_px(), self._looks.brightness)
+        mode, red = Mode(self.view.dots), self._looks.red
+        rows = draw(part, width, height, self._depth, mode=mode, night=red)
+        return [strip(row, width) for row in rows]
 
     def render_line(self, y: int) -> Strip:
         """One line of the pane; sixels only while nothing lies over it."""
         drawn = super().render_line(y)
-        return drawn if self.dots != SIXEL or self.screen.is_active else without_sixels(drawn)
+        return drawn if self.view.dots != SIXEL or self.screen.is_active else without_sixels(drawn)
 
-    def _sixels(self, part: Picture, width: int, height: int) -> list[Strip]:
-        """Blank lines, the last of which ends with the whole picture and leaves the cursor alone."""
-        tall, wide = self._cell_px()
-        sequence = sixel.render(
-            part, width * wide, height * tall, night=self._reds is not None, brightness=self._reds or 1.0
-        )
-        taken = sixel.fitted_px(part.shape, width * wide, height * tall)
-        region = self.content_region
-        row = region.y + (height * tall - taken[0]) // (2 * tall) + 1
-        column = region.x + (width * wide - taken[1]) // (2 * wide) + 1
-        placed = f"\x1b7\x1b[{row};{column}H{sequence}\x1b8"
-        blank = Segment(" " * width, PLAIN)
-        return [Strip([blank], width)] * (height - 1) + [
-            Strip([blank, Segment(placed, None, CONTROL)], width)
-        ]
+    def _come(self) -> None:
+        self._later = None
+        self.told()
+
+    def _timed(self) -> None:
+        """Blink for as long as it is wanted."""
+        if self.view.blink and self._blinking is None:
+            self._blinking = self.set_interval(BLINK_S, self.turn)
+        elif not self.view.blink and self._blinking is not None:
+            self._blinking.stop()
+            self._blinking = None
+
+    def _depends(self) -> tuple[object, ...]:
+        """What a drawn picture depends on, but for the picture itself."""
+        view = self.view
+        crop = self.night.crops.get(view.shown) if view.given.crop else None
+        lost = bool(self.night.gone)
+        look = view.shown, view.viewpoint, view.dots, view.crosshair, self._looks.brightness, lost
+        return *look, self.box if view.shown == "stack" else None, id(crop)
+
+    def _part(self, shown: PreviewReady) -> Picture:
+        """What is seen of the picture, at one pixel to a pixel where that has come, with its marks."""
+        full = full_size(shown)
+        window = self._window(*full)
+        crop = self.night.crops.get(self.view.shown) if self.view.given.crop else None
+        if crop is not None and crop.crop and window.within(Window(*crop.crop)):
+            left, top, _, _ = crop.crop
+            part = window._replace(left=window.left - left, top=window.top - top).of(pixels_of(crop))
+        else:
+            part = self._window(shown.rows, shown.columns).of(pixels_of(shown))
+        return self._marked(part, window, full)
+
+    def _marked(self, part: Picture, window: Window, full: tuple[int, int]) -> Picture:
+        scale = part.shape[1] / window.columns
+        thick = ceil(part.shape[1] / max(self.content_size.width * self._dots_across(), 1))
+        box = self.box if self.view.shown == "stack" else None
+        if box is not None and box.width:
+            left, top = (box.x - window.left) * scale, (box.y - window.top) * scale
+            part = outline(part, left, top, left + box.width * scale, top + box.height * scale, thick)
+        if self.view.crosshair:
+            x, y = full[1] / 2 - window.left, full[0] / 2 - window.top
+            part = crosshair(part, x * scale, y * scale, thick)
+        return part
+
+    def _window(self, tall: int, wide: int) -> Window:
+        width, height = self.content_size
+        return self.view.viewpoint.window(tall, wide, max(width, 1), max(height, 1) * self._aspect())
 
     def _without(self, width: int, height: int) -> list[Strip]:
         night = self.night
         lost = bool(night.gone and night.status is None)
-        words, look = (HOW_TO_START, PLAIN) if lost else (WAITING, DIM)
+        wait = WAITING if self.view.of == "stack" else ASKED
+        words, look = (HOW_TO_START, PLAIN) if lost else (wait, DIM)
         top, left = max((height - len(words)) // 2, 0), max((width - max(map(len, words))) // 2, 0)
         lines = [line([(" " * left + text, look)], width) for text in words]
         return ([Strip.blank(width, PLAIN)] * top + lines)[:height]
@@ -159,51 +221,23 @@ class Preview(Pane):
     def _fit(self, shown: PreviewReady) -> tuple[float, float]:
         """Columns to a pixel when the whole picture is shown, and the nearest zoom."""
         width, height = self.content_size
-        fit = min(max(width, 1) / shown.columns, max(height, 1) * self._aspect() / shown.rows)
+        tall, wide = full_size(shown)
+        fit = min(max(width, 1) / wide, max(height, 1) * self._aspect() / tall)
         return fit, width / (fit * SMALLEST_PX)
 
     def _dots_across(self) -> float:
-        return self._cell_px()[1] if self.dots == SIXEL else DOTS[self.dots]
+        return self._cell_px()[1] if self.view.dots == SIXEL else DOTS[self.view.dots]
 
     def _aspect(self) -> float:
-        tall, wide = self._cell_px() if self.dots == SIXEL else (CELL_ASPECT, 1.0)
+        tall, wide = self._cell_px() if self.view.dots == SIXEL else (CELL_ASPECT, 1.0)
         return tall / wide
 
     def _cell_px(self) -> tuple[int, int]:
         return sixel.cell_px(sys.__stdin__.fileno() if sys.__stdin__ else 0) or CELL_PX
 
-    def _changed(self) -> None:
-        self._title()
-        self.redraw()
-
     def _title(self) -> None:
-        view = self.viewpoint
         shown = self.shown
-        label = f" {shown.stack}" if shown and shown.stack else ""
-        near = "fit" if view.zoom == 1 else f"×{view.zoom:.1f}"
-        contrast = "" if (view.black, view.white) == (0, 255) else f" ▸ {view.black}…{view.white}"
-        title = f"3 Preview  {self.of}{label} ▸ {self._stretch} ▸ {near}{contrast}"
-        if self.border_title != title:
-            self.border_title = title
-
-
-def same_size(one: PreviewReady | None, other: PreviewReady | None) -> bool:
-    """Whether one picture covers the other."""
-    return bool(one and other and (one.rows, one.columns) == (other.rows, other.columns))
-
-
-def without_sixels(drawn: Strip) -> Strip:
-    """The line without pictures in it."""
-    segments = [segment for segment in drawn if not segment.control]
-    return Strip(segments, drawn.cell_length)
-
-
-def strip(row: Row, width: int) -> Strip:
-    """A row of the mosaic as Textual wants it."""
-    return line([(run.text, colours(run.fg, run.bg)) for run in row], width)
-
-
-@lru_cache(4096)
-def colours(fg: RGB | None, bg: RGB | None) -> Style:
-    """A style by its two colours; made once, for Rich's are costly."""
-    return PLAIN + Style(color=fg.hex if fg else None, bgcolor=bg.hex if bg else None)
+        one = self._fit(shown)[0] * self._dots_across() if shown and self.is_mounted else 0.0
+        fresh = title(self.night, self.view, shown, one * self.view.viewpoint.zoom)
+        if self.border_title != fresh:
+            self.border_title = fresh

@@ -12,7 +12,7 @@ from starwell.remote.messages import Status
 from starwell.session.events import State
 from starwell_tui.keys import Key, footer
 from starwell_tui.night import Night, Standing
-from starwell_tui.panes.noise import bar
+from starwell_tui.panes.figures import bar
 from starwell_tui.panes.pane import PLAIN, OneLine, Pane, Piece, duration, line, wrapped
 from starwell_tui.theme import ACCENT, BAD, BRIGHT, GOOD, GROUND, INK, MUTED, PANEL, style
 
@@ -75,8 +75,10 @@ class Alert(OneLine):
     def only(self, width: int) -> Strip:
         """The line."""
         night = self.night
-        look = style(GROUND, BAD if night.serious or night.gone else ACCENT)
-        text, seen = (night.gone, "  trying again ") if night.gone else (night.alert, "  a: seen ")
+        alert, more = night.alert, len(night.alerts) - 1
+        look = style(GROUND, BAD if night.gone or (alert and alert.serious) else ACCENT)
+        text = night.gone or (alert.text if alert else "")
+        seen = "  trying again " if night.gone else f"  {f'+{more}  ' if more > 0 else ''}a: seen "
         told = line([(f" ! {text}", look)], width - len(seen), look)
         return Strip.join([told, line([(seen, look)], len(seen))])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Region
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
@@ -13,7 +14,7 @@ from starwell_tui.theme import ACCENT, BRIGHT, GROUND, PANEL, style
 
 PATIENCE_S = 30.0
 """A question that nobody answers is answered no."""
-LONGEST = 40
+LONGEST = 80
 ASKED, TYPED, HINT = style(GROUND, ACCENT, bold=True), style(BRIGHT, PANEL, bold=True), style(GROUND, ACCENT)
 
 
@@ -57,28 +58,40 @@ class Question(ModalScreen[bool], inherit_bindings=False):
 class EntryLine(OneLine):
     """What is asked for, and what was typed so far."""
 
-    def __init__(self, night: Night, label: str) -> None:
+    def __init__(self, night: Night, label: str, beside: str) -> None:
         super().__init__(night, id="entry")
-        self._label = label
+        self._label, self._beside = label, beside
         self.typed = ""
 
     def only(self, width: int) -> Strip:
         """The line."""
+        if self._beside:
+            room = max(width - len(self._beside) - 1, 0)
+            entered = [(f" {self._label:<9} ", ASKED), (f"{self.typed}▏", TYPED)]
+            return Strip.join([line(entered, room, TYPED), line([(f"{self._beside} ", HINT)], width - room)])
         hint = "  enter: go on, esc: leave it "
         entered = [(f" {self._label} ", ASKED), (f" {self.typed}▏", TYPED)]
         return Strip.join([line(entered, width - len(hint), TYPED), line([(hint, HINT)], len(hint))])
 
 
 class Entry(ModalScreen[str], inherit_bindings=False):
-    """What was typed; empty when it was left."""
+    """What was typed; empty when it was left. At the bottom, or `at` the row it is typed for."""
 
-    def __init__(self, night: Night, label: str) -> None:
+    def __init__(self, night: Night, label: str, *, beside: str = "", at: Region | None = None) -> None:
         super().__init__()
-        self._line = EntryLine(night, label)
+        self._line = EntryLine(night, label, beside if at else "")
+        self._at = at
 
     def compose(self) -> ComposeResult:
         """The one line."""
         yield self._line
+
+    def on_mount(self) -> None:
+        """Over the row."""
+        if self._at:
+            self._line.add_class("-at")
+            self._line.styles.offset = self._at.x, self._at.y
+            self._line.styles.width = self._at.width
 
     def on_key(self, event: events.Key) -> None:
         """Letters are kept; enter and escape end it."""

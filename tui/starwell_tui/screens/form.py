@@ -101,6 +101,11 @@ class Form(Pane):
         """Other options for a field."""
         self._fields[name] = replace(self._fields[name], options=options)
 
+    def advise(self, name: str, hint: str) -> None:
+        """Another hint for a field."""
+        self._fields[name] = replace(self._fields[name], hint=hint)
+        self.told()
+
     def find_wrong(self, wrong: Mapping[str, str]) -> None:
         """What is wrong, by field; everything else is right."""
         self._fields = {name: replace(f, wrong=wrong.get(name, "")) for name, f in self._fields.items()}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
-from textual.strip import Strip
 
+from starwell_tui.desk import Desk
 from starwell_tui.keys import Key
 from starwell_tui.night import Night, Standing
 from starwell_tui.panes.frames import MARKS
-from starwell_tui.panes.pane import PLAIN, Pane, Piece, line, wrapped
+from starwell_tui.panes.page import SCROLL, Page
+from starwell_tui.panes.pane import PLAIN, Piece, wrapped
+from starwell_tui.screens.over import Over
 from starwell_tui.theme import ACCENT, BRIGHT, style
 
 MEANINGS = {
@@ -34,31 +35,19 @@ WORDS = {
     "histogram": "How many pixels have which value, the height logarithmic. A peak at the left edge is "
     "clipped: raise the offset; one at the right edge is saturated: expose less.",
 }
-SCROLL = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": 10, "pageup": -10}
 
 
-class HelpText(Pane):
+class HelpText(Page):
     """The page."""
 
-    def __init__(self, night: Night, keys: tuple[Key, ...], pane: Pane) -> None:
-        super().__init__(night, id="help", classes="pane -chosen")
-        self._keys, self._pane = keys, pane.id or ""
-        self._top, self._most = 0, 0
+    def __init__(self, night: Night, keys: tuple[Key, ...], pane: str) -> None:
+        super().__init__(night, id="help")
+        self._keys, self._pane = keys, pane
         self.border_title = f"Help  {self._pane}"
         self.border_subtitle = "arrows: more, any other key goes back"
 
-    def scroll(self, steps: int) -> None:
-        """Down by so many lines, or up."""
-        self._top = min(max(self._top + steps, 0), self._most)
-        self.redraw()
-
-    def strips(self, width: int, height: int) -> list[Strip]:
-        """As many lines as fit, from the one that was scrolled to."""
-        rows = self._rows(width)
-        self._most = max(len(rows) - height, 0)
-        return [line(row, width) for row in rows[self._top : self._top + height]]
-
-    def _rows(self, width: int) -> list[list[Piece]]:
+    def rows(self, width: int) -> list[list[Piece]]:
+        """What the pane shows, its keys, and all others."""
         mine = [key for key in self._keys if key.pane == self._pane]
         rows = [[(f" {text}", PLAIN)] for text in wrapped(WORDS[self._pane], width - 2)]
         rows += _entries(mine, width)
@@ -72,12 +61,12 @@ class HelpText(Pane):
         return rows + _entries([key for key in self._keys if key.pane not in ("", self._pane)], width)
 
 
-class Help(ModalScreen[None], inherit_bindings=False):
+class Help(Over[None]):
     """Lies over the panes until a key is pressed that does not scroll it."""
 
-    def __init__(self, night: Night, keys: tuple[Key, ...], pane: Pane) -> None:
-        super().__init__()
-        self._text = HelpText(night, keys, pane)
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._text = HelpText(desk.night, desk.keys, desk.view.pane)
 
     def compose(self) -> ComposeResult:
         """The one page."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.style import Style
 from textual import events, work
@@ -12,9 +12,12 @@ from textual.widget import Widget
 from starwell_tui.desk import Desk
 from starwell_tui.jobs import Job
 from starwell_tui.night import Night
+from starwell_tui.panes.page import SCROLL
 from starwell_tui.panes.pane import LABEL, PLAIN, Pane, line, wrapped
-from starwell_tui.screens.help import SCROLL
 from starwell_tui.screens.sheet import DONE, HINTED, WRONG, Keys, Sheet
+
+FILES_SHOWN = 3
+"""A command with more names its first one only."""
 
 
 class JobText(Pane):
@@ -33,7 +36,7 @@ class JobText(Pane):
 
     def strips(self, width: int, height: int) -> list[Strip]:
         """The command, its last lines, and its end; nothing of what it said is cut."""
-        rows: list[tuple[str, Style]] = [(" ".join(["starwell", *self._job.words]), LABEL), ("", PLAIN)]
+        rows: list[tuple[str, Style]] = [(shortened(self._job.words), LABEL), ("", PLAIN)]
         rows += [(text, PLAIN) for text in self._job.lines]
         rows += [("", PLAIN), self._end()]
         wide = [(part, look) for text, look in rows for part in wrapped(text, width - 2)]
@@ -53,11 +56,12 @@ class JobText(Pane):
 
 
 class JobScreen(Sheet[int | None]):
-    """Runs the job; its exit code, or None where it was ended."""
+    """Runs the job; its exit code, or None where it was ended. brief: gone by itself when it went well."""
 
-    def __init__(self, desk: Desk, job: Job) -> None:
+    def __init__(self, desk: Desk, job: Job, *, brief: bool = False) -> None:
         super().__init__(desk)
         self.job = job
+        self._brief = brief
         self._text = JobText(desk.night, job)
 
     def body(self) -> Iterable[Widget]:
@@ -95,10 +99,23 @@ class JobScreen(Sheet[int | None]):
 
     @work(exclusive=True, group="job")
     async def _run(self) -> None:
-        await self.job.run(self._text.redraw)
-        self.told()
+        code = await self.job.run(self._text.redraw)
+        if self._brief and code == 0:
+            self.dismiss(code)
+        else:
+            self.told()
 
     @work(exclusive=True, group="asks")
     async def _end(self) -> None:
         if await self.sure(f"End '{self.job.title}'?") and self.job.code is None:
             self.job.cancel()
+
+
+def shortened(words: Sequence[str]) -> str:
+    """The command with the first of many files only."""
+    files = [word for word in words if word.startswith("/")]
+    if len(files) <= FILES_SHOWN:
+        return " ".join(["starwell", *words])
+    first = words.index(files[0])
+    run = next((n for n, word in enumerate(words[first:]) if not word.startswith("/")), len(words) - first)
+    return " ".join(["starwell", *words[: first + 1], f"(and {run - 1} more)", *words[first + run :]])

@@ -16,7 +16,14 @@ from starwell_tui.wizards import WIZARDS
 
 T = TypeVar("T")
 
-SCREENS: dict[str, str] = {wizard.name: wizard.screen for wizard in WIZARDS}
+SCREENS: dict[str, str] = {
+    "help": "starwell_tui.screens.help:Help",
+    "palette": "starwell_tui.screens.palette:Palette",
+    "log": "starwell_tui.screens.log:Log",
+    "noise": "starwell_tui.screens.noise:NoiseOfTheNight",
+    "sub": "starwell_tui.screens.details:SubDetails",
+    **{wizard.name: wizard.screen for wizard in WIZARDS},
+}
 """Name to module:class."""
 
 

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
 from textual.strip import Strip
 
+from starwell_tui.desk import Desk
 from starwell_tui.keys import Key
 from starwell_tui.night import Night
 from starwell_tui.panes.pane import LABEL, PLAIN, Pane, Piece, line
 from starwell_tui.screens.ask import edited
+from starwell_tui.screens.over import Over
 from starwell_tui.theme import ACCENT, BLUE, BRIGHT, GROUND, style
 
 CHOSEN = style(GROUND, BLUE)
@@ -33,7 +34,7 @@ def choices(keys: tuple[Key, ...]) -> list[Choice]:
         Choice(shown, key.word, key.meaning, action)
         for key in keys
         for shown, action in zip(key.shown.split(" "), key.bindings.values(), strict=False)
-        if action != "palette"
+        if action != "open('palette')"
     ]
 
 
@@ -87,12 +88,12 @@ class Found(Pane):
         return rows[:height]
 
 
-class Palette(ModalScreen[str], inherit_bindings=False):
-    """The action that was chosen; empty when it was left."""
+class Palette(Over[None]):
+    """Does what was chosen once it is gone, and nothing when it was left."""
 
-    def __init__(self, night: Night, keys: tuple[Key, ...]) -> None:
-        super().__init__()
-        self._found = Found(night, keys)
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._found = Found(desk.night, desk.keys)
 
     def compose(self) -> ComposeResult:
         """The one pane."""
@@ -103,9 +104,11 @@ class Palette(ModalScreen[str], inherit_bindings=False):
         event.stop()
         event.prevent_default()
         if event.key == "escape":
-            self.dismiss("")
+            self.dismiss()
         elif event.key == "enter":
             chosen = self._found.chosen
-            self.dismiss(chosen.action if chosen else "")
+            self.dismiss()
+            if chosen:
+                self.app.call_later(self.app.run_action, chosen.action)
         else:
             self._found.typed(event)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.screen import Screen
 
 from starwell.remote.live import Connected, Lost
-from starwell.remote.messages import Status
-from starwell_tui.keys import Key
+from starwell.remote.messages import Look, Reply, Status
+from starwell_tui.desk import Desk
 from starwell_tui.messages import Happened
 from starwell_tui.night import Night
 from starwell_tui.panes.camera import Camera
@@ -21,27 +18,28 @@ from starwell_tui.panes.noise import Noise
 from starwell_tui.panes.pane import Pane
 from starwell_tui.panes.preview import Preview
 from starwell_tui.panes.status import Alert, Footer, NoiseBar, StatusLine, TooSmall
-from starwell_tui.screens.over import Over
+from starwell_tui.screens.commands import Commands
+from starwell_tui.screens.over import Over, opened
+from starwell_tui.view import View
 
 COLUMNS = [(0, "-w0"), (40, "-w40"), (60, "-w60"), (100, "-w100")]
 ROWS = [(0, "-h0"), (10, "-h10"), (18, "-h18"), (32, "-h32")]
 
 
-# Textual's own keys of a screen (tab, escape, ctrl+c) would win over the key table.
-class Panes(Screen[None], inherit_bindings=False):
+class Panes(Commands):
     """Status, alert, five panes, footer; and what is shown where there is no room for them."""
 
     HORIZONTAL_BREAKPOINTS = COLUMNS
     VERTICAL_BREAKPOINTS = ROWS
 
-    def __init__(
-        self, night: Night, preview: Preview, keys: tuple[Key, ...], clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, desk: Desk, preview: Preview) -> None:
         super().__init__()
-        self.night = night
-        self.camera, self.frames, self.preview = Camera(night), Frames(night), preview
-        self.noise, self.histogram = Noise(night), Histogram(night)
-        self.status, self.alert, self.footer = StatusLine(night, clock), Alert(night), Footer(night, keys)
+        night, view = desk.night, desk.view
+        self.desk = desk
+        self.camera, self.frames, self.preview = Camera(night, view), Frames(night, view), preview
+        self.noise, self.histogram = Noise(night, view), Histogram(night, view)
+        self.status, self.alert = StatusLine(night, desk.clock), Alert(night)
+        self.footer = Footer(night, desk.keys)
         self._bar = NoiseBar(night)
         self._numbered: tuple[Pane, ...] = (
             self.camera,
@@ -50,6 +48,16 @@ class Panes(Screen[None], inherit_bindings=False):
             self.noise,
             self.histogram,
         )
+
+    @property
+    def night(self) -> Night:
+        """What is known."""
+        return self.desk.night
+
+    @property
+    def view(self) -> View:
+        """How it is looked at."""
+        return self.desk.view
 
     def compose(self) -> ComposeResult:
         """Top to bottom, left to right."""
@@ -69,80 +77,128 @@ class Panes(Screen[None], inherit_bindings=False):
         yield TooSmall(self.night)
 
     def on_mount(self) -> None:
-        """The frames come first: their keys are used most."""
-        self._choose(self.frames)
+        """The frames come first, unless the view says otherwise: their keys are used most."""
+        self._arrange()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Another part of the picture is seen."""
+        self.call_after_refresh(self.look)
 
     @property
     def chosen(self) -> Pane:
         """The pane that the keys are for."""
-        return next(pane for pane in self._numbered if pane.has_class("-chosen"))
+        return next(pane for pane in self._numbered if pane.id == self.view.pane)
 
     def on_happened(self, message: Happened) -> None:
         """Onto the panes that show it."""
         match message.item:
             case Connected() as connected:
                 self.night.begin(connected)
+                self.view.given = Look()
             case Lost(why):
                 self.night.gone = why
             case event:
-                self.night.see(event)
+                self.night.see(event, self.desk.clock())
         self.redraw()
 
     def stands(self, status: Status | None) -> None:
         """The engine was asked."""
         if status is not None:
-            self.night.status = status
+            self.night.stands(status, self.desk.clock())
             self.redraw()
 
     def redraw(self) -> None:
-        """The night has changed."""
+        """The night, or the view of it, has changed."""
         self.alert.set_class(bool(self.night.alert or self.night.gone), "-shown")
         for pane in (self.status, self.alert, self._bar, *self._numbered):
             pane.told()
         for screen in self.app.screen_stack:
             if isinstance(screen, Over):
                 screen.told()
+        self.look()
+
+    def look(self) -> None:
+        """Have the engine show what is wanted, where it shows something else."""
+        wanted = self.preview.wanted
+        if self.night.status is not None and not self.night.gone and wanted != self.view.given:
+            self.view.given = wanted
+            self._look(wanted)
+
+    @work(exclusive=True, group="picture")
+    async def _look(self, wanted: Look) -> None:
+        await self.desk.put(wanted)
 
     def action_move(self, across: int, down: int) -> None:
         """Choose another sub or setting, or pan the picture."""
         match self.chosen:
-            case Preview() as preview:
-                preview.look_from(preview.viewpoint.panned(across, down))
+            case Preview():
+                self.view.viewpoint = self.view.viewpoint.panned(across, down)
             case Camera() as camera:
                 camera.choose(down)
             case _:
                 self.frames.choose(down)
+        self.redraw()
+
+    async def action_enter(self) -> None:
+        """What is chosen, closer: a setting to change, a sub, the noise; the whole screen for a picture."""
+        match self.chosen:
+            case Camera() as camera:
+                self.action_edit(camera.chosen.word)
+            case Frames():
+                self.app.push_screen(opened("sub", self.desk))
+            case Noise():
+                self.app.push_screen(opened("noise", self.desk))
+            case pane:
+                self.action_pane(pane.id or "")
 
     def action_zoom(self, how: str) -> None:
         """Nearer, further, all of it, or dot by dot."""
         self.preview.zoom(how)
-
-    def action_level(self, end: str, steps: int) -> None:
-        """Move the picture's black or white point."""
-        self.preview.look_from(self.preview.viewpoint.levelled(end, steps))
+        self.redraw()
 
     def action_view(self) -> None:
         """Another picture, and its histogram."""
-        self.histogram.show(self.preview.next_view())
+        self.preview.next_view()
+        self.redraw()
+
+    def action_blink(self) -> None:
+        """The stack by turns with another picture."""
+        self.preview.blink()
+        self.redraw()
+
+    def action_dots(self) -> None:
+        """The next way to draw."""
+        self.desk.say(Reply(True, f"The picture is drawn in {self.preview.next_dots()} now."))
+        self.redraw()
+
+    def action_crosshair(self) -> None:
+        """Lines through the middle of the frame, or none."""
+        self.view.crosshair = not self.view.crosshair
+        self.redraw()
 
     def action_pane(self, name: str) -> None:
         """Choose a pane; when it is chosen already, fill the screen with it, or go back."""
-        pane = next(pane for pane in self._numbered if pane.id == name)
-        if pane is self.chosen:
-            self.toggle_class("-alone")
-        self._choose(pane)
+        self.view.alone ^= self.view.pane == name
+        self.view.pane = name
+        self._arrange()
 
     def action_next_pane(self, steps: int) -> None:
         """Choose another pane."""
-        self._choose(self._numbered[(self._numbered.index(self.chosen) + steps) % len(self._numbered)])
+        at = (self._numbered.index(self.chosen) + steps) % len(self._numbered)
+        self.view.pane = self._numbered[at].id or ""
+        self._arrange()
 
     def action_all_panes(self) -> None:
-        """All panes again."""
-        self.remove_class("-alone")
+        """All panes and all subs again, and nothing blinks."""
+        self.view.alone, self.view.find, self.view.blink = False, "", ""
+        self._arrange()
+        self.redraw()
 
-    def _choose(self, chosen: Pane) -> None:
+    def _arrange(self) -> None:
+        self.set_class(self.view.alone, "-alone")
         for pane in self._numbered:
-            pane.set_class(pane is chosen, "-chosen")
-            self.set_class(pane is chosen, f"-on-{pane.id}")
+            chosen = pane is self.chosen
+            pane.set_class(chosen, "-chosen")
+            self.set_class(chosen, f"-on-{pane.id}")
             pane.redraw()
-        self.footer.of_pane(chosen.id or "")
+        self.footer.of_pane(self.view.pane)

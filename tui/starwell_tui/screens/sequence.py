@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
+import msgspec
 from textual import events, work
 from textual.widget import Widget
 
@@ -14,6 +16,7 @@ from starwell.remote.messages import Start, Stop
 from starwell.session.events import State
 from starwell_tui import cameras, plan_check, plan_text, remembered
 from starwell_tui.desk import Desk
+from starwell_tui.jobs import asked
 from starwell_tui.panes.pane import PLAIN
 from starwell_tui.screens.form import WRONG, Field, Form, switch
 from starwell_tui.screens.running import running
@@ -78,8 +81,8 @@ FIELDS = (
         empty="with the last sub",
         hint="Whichever comes first of dawn, a clock time such as 05:45, sky>20000adu; with blanks between.",
     ),
-    master("dark", "Dark", "auto"),
-    master("flat", "Flat", "auto"),
+    master("dark", "Dark"),
+    master("flat", "Flat"),
     master("bias", "Bias"),
     Field(
         "dither",
@@ -115,6 +118,8 @@ class Sequence(Sheet[None]):
         self._going = Text(desk.night, id="running", classes="pane -chosen")
         self._going.border_title = "Sequence"
         self._cameras: list[cameras.Found] = []
+        self._kept: set[str] | None = None
+        self._anew = False
         self._checked = False
 
     def body(self) -> Iterable[Widget]:
@@ -132,7 +137,9 @@ class Sequence(Sheet[None]):
 
     def on_mount(self) -> None:
         """As last time."""
-        self.form.fill(remembered.typed(NAME) or self._of_rig())
+        last = remembered.typed(NAME)
+        self._anew = not last
+        self.form.fill(last or self._of_rig())
         super().on_mount()
         self._find()
 
@@ -183,6 +190,9 @@ class Sequence(Sheet[None]):
     @work(exclusive=True, group="find")
     async def _find(self) -> None:
         self._check()
+        self._kept = await library_kinds()
+        if self._anew:
+            self.form.fill({name: "auto" for name in plan_text.MASTERS if name in (self._kept or ())})
         self._cameras, why = await cameras.found()
         self.form.offer("camera", tuple(camera.named for camera in self._cameras))
         known = {camera.named for camera in self._cameras}
@@ -199,12 +209,20 @@ class Sequence(Sheet[None]):
         size = next((c.size for c in self._cameras if c.named == typed["camera"]), None)
         seen = await plan_check.check(plan_text.sequence(typed), typed["file"].strip(), size)
         wrong, other = plan_check.by_field(seen.mistakes, set(typed), typed["file"])
+        wrong = self._not_kept(typed) | wrong
         self.form.below = tuple((text, WRONG) for text in other) + tuple(
             (text, PLAIN) for text in seen.outlook
         )
         self.form.find_wrong(wrong)
         self._checked = True
         self.told()
+
+    def _not_kept(self, typed: plan_text.Typed) -> dict[str, str]:
+        """Masters that are to come from a library that has none of them: every sub would be kept out."""
+        if self._kept is None or typed["file"]:
+            return {}
+        lacking = [name for name in plan_text.MASTERS if typed.get(name) == "auto" and name not in self._kept]
+        return dict.fromkeys(lacking, "the library has none: take some (D, T), or say none")
 
     @work(exclusive=True, group="asks")
     async def _start(self, *, paused: bool) -> None:
@@ -215,7 +233,7 @@ class Sequence(Sheet[None]):
             self.say(f"{field.label}: {field.wrong}.", good=False)
             return
         what = typed["file"].strip() or summary(typed)
-        does = "Open the camera and cool, for" if paused else "Begin"
+        does = "Prepare" if paused else "Begin"
         if not await self.sure(f"{does} {what}?"):
             self.say("Nothing was begun.")
             return
@@ -238,6 +256,16 @@ class Sequence(Sheet[None]):
     async def _stop(self) -> None:
         if await self.sure("End the series after this sub, and save the stack?"):
             await self.ask(Stop())
+
+
+async def library_kinds() -> set[str] | None:
+    """Which kinds of masters the library has, as fields; None where it cannot be read."""
+    code, out, _ = await asked(["library", "list", "--json"])
+    try:
+        entries = msgspec.json.decode(out, type=list[dict[str, Any]]) if code == 0 else None
+    except msgspec.DecodeError:
+        entries = None
+    return None if entries is None else {str(e["kind"]).replace(" ", "_") for e in entries}
 
 
 def summary(typed: plan_text.Typed) -> str:

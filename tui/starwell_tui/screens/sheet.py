@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 HINTED, WRONG, DONE = style(ACCENT), style(BAD, bold=True), style(GOOD)
 AT_WORK = (State.EXPOSING, State.COOLING, State.PAUSED, State.STOPPING)
+SAID_FOR_S = 12.0
 Keys = tuple[tuple[str, str], ...]
 """What is pressed, and for what."""
 
@@ -165,14 +166,18 @@ class Sheet(Over[T]):
 
     def say(self, text: str, *, good: bool = True) -> None:
         """A sentence where the keys are, until the next key."""
-        self.footer.say(Reply(good, text))
+        self._told(Reply(good, text))
 
     async def ask(self, command: AnyCommand) -> Reply:
         """Give a command, and say the reply here too."""
         reply = await self.desk.ask(command)
         if self.is_mounted:
-            self.footer.say(reply)
+            self._told(reply)
         return reply
+
+    def _told(self, reply: Reply) -> None:
+        self.footer.say(reply)
+        self.set_timer(SAID_FOR_S, lambda: self.footer.say(None), name="said")
 
     async def sure(self, question: str) -> bool:
         """Whether y was the answer; from a worker."""
