@@ -56,6 +56,7 @@ def test_masters_are_added_and_listed_for_people_and_machines(
     [dark] = json.loads(starwell("library", "list", "--kind", "dark", "--json").out)
     assert (dark["seconds"], dark["frames"], Path(dark["file"]).parent) == (20.0, 6, home / "library")
     assert dark["noise_e"] == pytest.approx(1.5 / 6**0.5, rel=0.1)
+    assert dark["warnings"] == ["it is made of 6 frames: their noise goes into every stack."]
     head, *lines = starwell("library", "list").out.splitlines()
     assert head.split() == [
         "kind",

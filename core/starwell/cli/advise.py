@@ -9,8 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from starwell.calibration.library_need import needs
+from starwell.calibration.library_noise import Planned
+from starwell.calibration.library_shelf import Library
 from starwell.errors import PlanError
 from starwell.files.atomic import replacing
+from starwell.frame import Kind
 from starwell.sensor.sub_exposure import (
     ENOUGH_STARS,
     EXCESSES,
@@ -32,8 +36,8 @@ _FLAT_LEVEL = 0.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `starwell advise`."""
     parser.add_argument("sub", type=Path, metavar="SUB", help="a raw sub of the sky to be shot")
-    parser.add_argument("--dark", metavar="P", help="its dark: a master, or a folder of darks")
-    parser.add_argument("--bias", metavar="P|LEVEL", help="its bias: a master, a folder, or a level in ADU")
+    parser.add_argument("--dark", metavar="P", help="its dark: a master, a folder of darks, or auto")
+    parser.add_argument("--bias", metavar="P|LEVEL", help="its bias: a master, a folder, a level, or auto")
     parser.add_argument(
         "--egain", type=_positive, metavar="K", help="e- per ADU of the file, if it is known better"
     )
@@ -113,8 +117,22 @@ def _lines(found: Advised, args: argparse.Namespace) -> list[str]:
         f"  masters        {needed.darks:,} darks and {needed.flats:,} flats keep {subs:,} subs of "
         f"{_seconds(seconds)} within {_percent(USUAL_EXCESS)}"
         + ("" if args.dithered > 1 else "; dithering makes do with fewer (--dithered N)"),
+        *_at_hand(found, subs, seconds, args.dithered),
         "",
         *_table(found),
+    ]
+
+
+def _at_hand(found: Advised, subs: int, seconds: float, positions: int) -> list[str]:
+    """What the library's masters for subs like this one add to a stack of as much light."""
+    as_many = max(1, round(subs * seconds / found.sub.seconds))
+    planned = Planned(found.sub, as_many, positions)
+    known = needs(found.facts, Library.here().kept(), planned, kinds=(Kind.DARK, Kind.FLAT))
+    return [
+        f"  library        {need.found.explained}: adds {_percent(need.share.adds_percent / 100)} to "
+        f"{as_many:,} such subs"
+        for need in known
+        if need.found is not None and need.share is not None
     ]
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from starwell.calibration.library_kept import Kept
 from starwell.calibration.library_shelf import Added, Library
+from starwell.calibration.library_survey import survey_masters
 from starwell.calibration.master import NAMES
 from starwell.cli.library_audit import add_audit, add_need, audit, need
 from starwell.errors import MasterMissing
@@ -60,14 +61,15 @@ def _list(library: Library, arguments: argparse.Namespace) -> int:
     wanted = _KINDS.get(arguments.kind)
     kept = [k for k in library.kept() if wanted is None or k.kind is wanted]
     if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode([k.listed() for k in kept]), indent=2).decode())
+        rows = [{**k.listed(), "warnings": [r.words for r in survey_masters([k])]} for k in kept]
+        print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
         return 0
     if not kept:
         print(f"{library.folder} holds no masters yet: `starwell library add FILES|DIR` keeps some.")
         return 0
-    rows = [_HEAD, *(_row(one) for one in kept)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    for row in rows:
+    lines = [_HEAD, *(_row(one) for one in kept)]
+    widths = [max(len(row[i]) for row in lines) for i in range(len(_HEAD))]
+    for row in lines:
         cells = (f"{cell:{'>' if i in _RIGHT else '<'}{widths[i]}}" for i, cell in enumerate(row))
         print("  ".join(cells).rstrip())
     return 0

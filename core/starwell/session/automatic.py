@@ -22,6 +22,8 @@ from starwell.session.flat_choice import DustJudge
 from starwell.session.light_groups import Group, groups_of
 
 AUTO = "auto"
+WITHOUT = "These lights go without a"
+"""How a warning begins that no master of a kind could be chosen."""
 
 
 class Wanted(Protocol):
@@ -46,6 +48,17 @@ class Wanted(Protocol):
     @property
     def low_light(self) -> str | None:
         """A low-light map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Masters as a program names them."""
+
+    bias: str | None = None
+    dark: str | None = None
+    flat: str | None = None
+    dark_flat: str | None = None
+    low_light: str | None = None
 
 
 def is_automatic(wanted: Wanted) -> bool:
@@ -199,7 +212,7 @@ class Chooser:
         except MasterMissing as missing:
             if not self._go_without:
                 raise
-            warnings.append(f"These lights go without a {NAMES[kind]}. {missing}")
+            warnings.append(f"{WITHOUT} {NAMES[kind]}. {missing}")
             return None
 
     def _found(

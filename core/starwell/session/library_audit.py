@@ -19,23 +19,14 @@ from starwell.frame import Facts, Frame, Kind
 from starwell.sensor.store import find as measured_sensor
 from starwell.sensor.sub_exposure import Exposed
 from starwell.session.advice_audit import Audit, judge
-from starwell.session.automatic import Chooser
+from starwell.session.automatic import AUTO, WITHOUT, Asked, Chooser
 from starwell.session.intake import Intake, Unfit
 from starwell.session.light_groups import Group, groups_of
 from starwell.session.light_leak import light_leak
 from starwell.session.master_audit import look_over
 from starwell.session.sets import LightSet
 
-
-@dataclass(frozen=True, slots=True)
-class Auto:
-    """Everything chosen that can be."""
-
-    bias: str | None = "auto"
-    dark: str | None = "auto"
-    flat: str | None = "auto"
-    dark_flat: str | None = None
-    low_light: str | None = None
+_ALL = Asked(AUTO, AUTO, AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ def audit_lights(
 def _opened(
     lights: LightSet, group: Group, among: Sequence[Kept]
 ) -> tuple[Frame | None, Masters, list[Remark]]:
-    """The group's middle sub and the masters that fit it, those that do not left out."""
+    """The group's middle sub and the masters that fit it."""
     number = group.numbers[len(group.numbers) // 2]
     try:
         frame = lights.frame(number)
@@ -101,14 +92,13 @@ def _opened(
         return None, Masters(), [Remark("lights", str(error), serious=True)]
     mine: Mapping[int, Facts] = {number: replace(group.facts, number=number)}
     remarks: list[Remark] = []
-    for wanted in (Auto(), Auto(flat=None), Auto(dark=None), Auto(dark=None, flat=None, bias=None)):
-        try:
-            chosen = Chooser(wanted, among).choose(mine, lights.frame).of[number]
-        except MasterError:
-            continue  # the needs say what is missing
-        remarks += [Remark("masters", warning) for warning in chosen.warnings]
-        return frame, chosen, remarks
-    return frame, Masters(), remarks
+    try:
+        chosen = Chooser(_ALL, among, go_without=True).choose(mine, lights.frame).of[number]
+    except MasterError as error:
+        return frame, Masters(), [Remark("masters", str(error), serious=True)]
+    # what is missing is among the needs
+    told = (w for w in chosen.warnings if not w.startswith(WITHOUT))
+    return frame, chosen, [*remarks, *(Remark("masters", warning) for warning in told)]
 
 
 def _planned(

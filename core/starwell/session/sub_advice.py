@@ -21,6 +21,7 @@ from starwell.measure.sub import Measured, measure
 from starwell.sensor.model import Origin, SensorModel
 from starwell.sensor.store import Known, SensorStore
 from starwell.sensor.sub_exposure import ENOUGH_STARS, Exposed
+from starwell.session.automatic import AUTO, Asked, Chooser, at_hand
 
 _CHANNELS = ("R", "G", "B")
 _TOP = 0.98
@@ -119,6 +120,10 @@ def _opened(light: Path) -> Frame:
 
 def _masters(dark: str | None, bias: str | None, known: Known | None, facts: Facts) -> Masters:
     """The masters named, else the bias level of the sensor analysis, which has to be of the same offset."""
+    if AUTO in (dark, bias):
+        beside = [] if facts.source is None else [facts.source]
+        chosen = Chooser(Asked(bias, dark), at_hand(beside, {})).choose({0: facts}, _asked_again)
+        return chosen.of[0]
     if dark is not None or bias is not None:
         return load_masters(bias=bias, dark=dark, lights=facts)
     if known is None or known.bias_adu is None or known.setting.offset != facts.exposure.offset:
@@ -127,6 +132,10 @@ def _masters(dark: str | None, bias: str | None, known: Known | None, facts: Fac
             "analysis of this camera at this gain and offset (starwell sensor)."
         )
     return load_masters(bias=known.bias_adu * (1 << facts.adu_shift), lights=facts)
+
+
+def _asked_again(number: int) -> Frame:
+    raise LookupError(f"no flat is chosen for sub {number}: it is not asked again")
 
 
 def _exposed(
