@@ -11,6 +11,7 @@ import json
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,9 +24,10 @@ from starwell.align.match import Alignment, match
 from starwell.align.transform import Transform
 from starwell.calibration.calibrate import Calibrated, Calibrator
 from starwell.calibration.master import Masters
+from starwell.errors import StorageError
 from starwell.files import fits
 from starwell.files.frames import open_frame
-from starwell.frame import Frame, Planes
+from starwell.frame import Float32, Frame, Planes
 from starwell.measure.compare import Normalisation
 from starwell.measure.sub import measure
 from starwell.session.events import StackStarted, SubStacked
@@ -50,26 +52,27 @@ def memory_mb(which: str) -> float:
 def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     """A running stack of so many subs, read from disk over and over; one sub is rejected and restored.
 
-    Per sub: seconds to read, seconds of wall and CPU time to take it the whole way, and the memory held.
-    fresh: the subs at which the stack began anew.
+    The next sub is read and prepared while one is stacked. Per sub: seconds of wall and CPU time from one to
+    the next, and the memory held. fresh: the subs at which the stack began anew.
     """
     sets, _ = light_sets(frames.lights(folder, night))
     lights = sets[0]
     found = masters(folder, night)
     intake = Intake(Calibrator(found, lights.facts), found)
     del found
-    pipeline = Pipeline(intake, lambda number: _frame(lights, number))
-    told: dict[str, list[float]] = {"read_s": [], "wall_s": [], "cpu_s": [], "rss_mb": []}
+    pipeline = Pipeline(intake, partial(_frame, lights))
+    told: dict[str, list[float]] = {"wall_s": [], "cpu_s": [], "rss_mb": []}
     fresh, stacked = [], 0
-    for number in range(1, subs + 1):
-        started = time.perf_counter()
-        frame = _frame(lights, number)
-        told["read_s"].append(time.perf_counter() - started)
-        started, cpu = time.perf_counter(), time.process_time()
-        events = list(pipeline.feed(frame))
-        told["wall_s"].append(time.perf_counter() - started)
-        told["cpu_s"].append(time.process_time() - cpu)
-        del frame  # or two of them were held while the next one is read
+    started, cpu = time.perf_counter(), time.process_time()
+    numbers = range(1, subs + 1)
+    for number, sub in zip(numbers, intake.prepared(numbers, partial(_frame, lights)), strict=True):
+        if isinstance(sub, StorageError):
+            raise sub
+        events = list(pipeline.feed(sub))
+        now, spent = time.perf_counter(), time.process_time()
+        told["wall_s"].append(now - started)
+        told["cpu_s"].append(spent - cpu)
+        started, cpu = now, spent
         told["rss_mb"].append(memory_mb("VmRSS"))
         fresh += [number for event in events if isinstance(event, StackStarted)]
         stacked = next((event.stacked for event in events if isinstance(event, SubStacked)), stacked)
@@ -81,9 +84,9 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": memory_mb("VmHWM")}
 
 
-def _frame(lights: LightSet, number: int) -> Frame:
+def _frame(lights: LightSet, number: int, room: Float32 | None = None) -> Frame:
     """Sub `number` of an endless night: the files come round again under new numbers."""
-    frame = lights.frame((number - 1) % len(lights.files) + 1)
+    frame = lights.frame((number - 1) % len(lights.files) + 1, room)
     return Frame(replace(frame.facts, number=number), frame.pixels)
 
 

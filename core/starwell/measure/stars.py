@@ -27,6 +27,7 @@ _SCALES = 5
 _SMALLEST_BIN = 8
 _TRIES = 8
 _SURROUNDINGS = 8  # px; interpolated, they reach twice as far
+_BAND_ROWS, _HALO_ROWS = 128, 2 * _SURROUNDINGS  # whole surroundings, and few enough rows for the cache
 _FEWEST_GOOD = 3
 _MUCH_MORE = 10.0
 _LEAST_ADU = 1.0
@@ -164,12 +165,18 @@ def _whole(
 
 def _compact(plane: Float32) -> Float32:
     """The smoothed plane above the mean of its surroundings: nebulae would run stars together."""
-    smooth: Float32 = cv2.sepFilter2D(plane, -1, TENT, TENT)
-    height, width = plane.shape
-    coarse = (max(1, width // _SURROUNDINGS), max(1, height // _SURROUNDINGS))
-    around = cv2.resize(plane, coarse, interpolation=cv2.INTER_AREA)
-    cv2.subtract(smooth, cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR), dst=smooth)
-    return smooth
+    out = np.empty_like(plane)
+    for first in range(0, len(plane), _BAND_ROWS):
+        top, end = max(0, first - _HALO_ROWS), min(len(plane), first + _BAND_ROWS)
+        rows = plane[top : end + _HALO_ROWS]
+        height, width = rows.shape
+        smooth = cv2.sepFilter2D(rows, -1, TENT, TENT)
+        coarse = (max(1, width // _SURROUNDINGS), max(1, height // _SURROUNDINGS))
+        around = cv2.resize(rows, coarse, interpolation=cv2.INTER_AREA)
+        around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+        own = slice(first - top, end - top)
+        cv2.subtract(smooth[own], around[own], dst=out[first:end])
+    return out
 
 
 def _free_of_the_edge(x: Float64, y: Float64, size: tuple[int, int]) -> tuple[Float64, Float64]:

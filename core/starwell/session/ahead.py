@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from starwell.frame import Float32
+from starwell.stack.heap import keep_heap_small
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -31,6 +32,7 @@ def ahead(
             room = rooms[slot] = np.empty(shape, np.float32)
         return work(item, room)
 
+    keep_heap_small()
     waiting: deque[Future[Made]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
     try:

@@ -1,7 +1,7 @@
 """Large arrays that are done with go back to the system at once.
 
-The C library keeps freed memory below 32 MB for later use; a stack's short-lived arrays then make a process
-tens of megabytes larger than what it holds. Only glibc does so and can be told.
+The C library keeps freed memory below 32 MB for later use, for every thread its own; a stack's short-lived
+arrays then make a process tens of megabytes larger than what it holds. Only glibc does so and can be told.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENAS = -1, -3, -8
 _FREE_MB, _OWN_PAGES_MB = 16, 8
 
 
 def keep_heap_small() -> None:
-    """Give arrays above 8 MB pages of their own, and keep at most 16 MB of freed memory per heap."""
+    """Give arrays above 8 MB pages of their own, and keep at most 16 MB of freed memory, in one heap.
+
+    For all threads that begin later.
+    """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _OWN_PAGES_MB << 20)
         mallopt(_TRIM_THRESHOLD, _FREE_MB << 20)
+        mallopt(_ARENAS, 1)
