@@ -287,14 +287,14 @@ def test_a_fault_in_one_sub_leaves_no_trace_in_the_stack(
 def test_a_fault_while_measuring_costs_that_sub_only(
     saved_night: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = Intake.take
+    prepare = Intake.prepare
 
-    def torn(self: Intake, frame: Frame) -> Any:
+    def torn(self: Intake, frame: Frame, *room: Any) -> Any:
         if frame.facts.number == 4:
             raise ValueError("no such luck")
-        return take(self, frame)
+        return prepare(self, frame, *room)
 
-    monkeypatch.setattr(Intake, "take", torn)
+    monkeypatch.setattr(Intake, "prepare", torn)
     night = saved_night().feed({n: LIGHTS[n] for n in range(1, 7)})
     assert reasons(night) == {4: "fault"}
     assert night.stacked() == {LABEL: [1, 2, 3, 5, 6]}
@@ -357,9 +357,9 @@ def test_pictures_come_at_their_own_pace_and_the_last_one_always(saved_night: Ma
         ("stack", 40, 52, 1),
     }
     with pytest.raises(PlanError, match="no stretch called 'loud'"):
-        night.stacking.set_stretch("loud")
+        night.stacking.showing.stretch("loud")
     many = len(night.told(PreviewReady))
-    night.stacking.set_stretch("linear")
+    night.stacking.showing.stretch("linear")
     assert night.stacking.drained(10)
     assert len(night.told(PreviewReady)) > many
 

@@ -44,7 +44,7 @@ class OpenNight:
     """One night of one plan. Opening it takes up what its journal holds; raises StorageError.
 
     resume: to go on with the plan, not to begin it anew; the stacks go on in both cases. text: the plan as it
-    was written, kept as plan.toml. done: frames of the
+    was written, kept as plan.toml. data: where other nights are. done: frames of the
     plan so far, by Step.series. began: when the plan was begun.
     """
 
@@ -56,6 +56,7 @@ class OpenNight:
         *,
         resume: bool = False,
         text: str = "",
+        data: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.night = Night(folder)
@@ -79,14 +80,14 @@ class OpenNight:
         write_plan(folder, plan, text)
         self._offset_s = self._clock_offset_s()
         self.stacking: Stacking | None = None
-        self.making: StackMaking | None = None
         self.had = 0
         try:
             if plan.stack.live:
                 make = StackMaking(plan, frames, telling.publish, telling.audited)
                 unit = Unit(plan.stack.unit)
-                self.making = make
-                self.stacking = Stacking(self.night, self.journal, make, telling.publish, unit=unit)
+                self.stacking = Stacking(
+                    self.night, self.journal, make, telling.publish, unit=unit, data=data
+                )
                 with telling.recalling():
                     self.had = self.stacking.resume()
                 self.stacking.start()

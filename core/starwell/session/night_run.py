@@ -160,7 +160,13 @@ class NightRun:
         setup = self._setup
         folder = self._folder() or night_folder(setup.data, target_of(self.plan, camera), setup.now())
         self.night = OpenNight(
-            folder, self.plan, self._telling, resume=self.task.resume, text=self.task.text, now=setup.now
+            folder,
+            self.plan,
+            self._telling,
+            resume=self.task.resume,
+            text=self.task.text,
+            data=setup.data,
+            now=setup.now,
         )
         self._opened(folder)
         self._unfinished.note(folder)

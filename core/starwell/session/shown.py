@@ -3,81 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy as np
+from pathlib import Path
 
 from starwell.files import pictures
 from starwell.files.atomic import writing
-from starwell.frame import Facts, Frame, Pixels
-from starwell.picture import colour, debayer
-from starwell.picture.preview import Picture, preview
-from starwell.picture.stretch import Stretch, StretchLock
-from starwell.session.events import Event, PreviewReady, StackSaved
+from starwell.frame import Frame
+from starwell.picture.stretch import Stretch
+from starwell.session.box import measured_box
+from starwell.session.earlier import earlier_stack
+from starwell.session.events import Event, StackMeasured, StackSaved
+from starwell.session.face import Box, Look
+from starwell.session.intake import Reread
+from starwell.session.looking import Looking
 from starwell.session.night_files import Night
 from starwell.session.output import Unit, finished, save
 from starwell.session.stacks import Stack, Stacks
+from starwell.session.views import Style
 
 _LATEST_PX = (1080, 1920)
 
 
 class Shown:
-    """Draws and writes the stacks of a night; nothing here changes them. One thread calls."""
+    """Draws and writes the stacks of a night; nothing here changes them. One thread calls, but `earlier`.
+
+    data: where other nights are.
+    """
 
     def __init__(
         self,
         night: Night,
         publish: Callable[[Event], None],
+        reread: Reread,
         preview_px: tuple[int, int],
         unit: Unit = Unit.FULL_SCALE,
+        data: Path | None = None,
     ) -> None:
         self._night = night
         self._publish = publish
-        self._preview_px = preview_px
         self._unit = unit
-        self._stretch = Stretch.AUTO
-        self._locks: dict[str, StretchLock] = {}
+        self._data = data
+        self._looking = Looking(publish, reread, self.earlier, preview_px)
         self._saved: dict[str, int] = {}
-        self._stack: Stack | None = None
+        self._noise: dict[str, StackMeasured] = {}
+        self._box = Box()
 
-    def set_stretch(self, stretch: Stretch) -> None:
+    def stretch(self, name: Stretch, black: float, white: float) -> None:
         """Stretch the pictures like this, from now on."""
-        self._stretch = stretch
-        self._locks.clear()
-        self.publish_stack()
+        self._looking.stretch(Style(name, (black, white)))
+
+    def look(self, look: Look) -> None:
+        """Show this from now on, beside the stack."""
+        self._looking.at(look)
+
+    def measure(self, box: Box) -> None:
+        """Measure what is in this box, now and whenever the stack changes."""
+        self._box = box
+        self._measure()
 
     def look_at(self, stack: Stack | None) -> None:
-        """The stack that is shown."""
-        self._stack = stack
+        """The stack that is shown; it changed."""
+        self._looking.stack = stack
+        self._measure()
 
-    def publish_sub(self, frame: Frame) -> None:
-        """Show a sub as the camera gave it."""
-        facts, pixels = frame.facts, frame.pixels
-        if facts.bayer is not None and pixels.ndim == 2 and min(pixels.shape) >= 2:
-            pixels = debayer.super_pixel(pixels, facts.bayer)
-        drawn = preview(
-            pixels,
-            max_px=self._preview_px,
-            stretch=self._stretch,
-            neutral=colour.suits(facts.exposure.filter),
-            white_adu=facts.saturation_adu,
-        )
-        self._publish(_event("sub", facts.number, _upright(facts, drawn)))
+    def hear(self, event: Event) -> None:
+        """Something that the stacks tell."""
+        if isinstance(event, StackMeasured):
+            self._noise[event.stack] = event
+
+    def take(self, frame: Frame, *, show: bool) -> None:
+        """The newest sub."""
+        self._looking.take(frame, show=show)
 
     def publish_stack(self) -> None:
         """Show the stack."""
-        stack = self._stack
-        if stack is None:
-            return
-        lock = self._locks.setdefault(stack.label, StretchLock())
-        drawn = self._drawn(stack, self._preview_px, lock)
-        if drawn is not None:
-            self._publish(_event("stack", stack.pipeline.members.count(), drawn, stack.label))
+        self._looking.show_stack()
+
+    def earlier(self) -> Path | None:
+        """The newest stack of what is shown from another night."""
+        stack = self._looking.stack
+        target = stack.combination.target if stack is not None else None
+        return earlier_stack(self._data, self._night.folder, target)
 
     def write_latest(self) -> None:
         """latest.png; raises StorageError."""
-        drawn = self._drawn(self._stack, _LATEST_PX) if self._stack is not None else None
+        drawn = self._looking.picture(_LATEST_PX)
         if drawn is not None:
             pictures.write_png(self._night.latest_picture, drawn, overwrite=True)
+
+    def _measure(self) -> None:
+        stack = self._looking.stack
+        if stack is not None and self._box.width > 0 and self._box.height > 0:
+            told = measured_box(stack, self._box, self._noise.get(stack.label))
+            if told is not None:
+                self._publish(told)
 
     def save(self, stacks: Stacks, *, again: bool = False) -> None:
         """Write every stack that changed since, or all of them again, each whole; raises StorageError."""
@@ -104,38 +122,3 @@ class Shown:
                 stack=stack.label,
             )
         )
-
-    def _drawn(self, stack: Stack, px: tuple[int, int], lock: StretchLock | None = None) -> Picture | None:
-        running, facts = stack.pipeline.stack, stack.pipeline.intake.facts
-        if running is None:
-            return None
-        step = max(1, min(running.size[0] // px[0], running.size[1] // px[1]))
-        mean: Pixels = running.mean(step=step)
-        drawn = preview(
-            mean,
-            max_px=px,
-            stretch=self._stretch,
-            neutral=colour.suits(facts.exposure.filter),
-            white_adu=facts.saturation_adu,
-            lock=lock,
-        )
-        return _upright(facts, drawn)
-
-
-def _upright(facts: Facts, picture: Picture) -> Picture:
-    """Files that count rows from the bottom are turned over."""
-    return picture if facts.top_down else np.ascontiguousarray(picture[::-1])
-
-
-def _event(of: str, number: int, picture: Picture, stack: str = "") -> PreviewReady:
-    rows, columns = picture.shape[:2]
-    channels = picture.shape[2] if picture.ndim == 3 else 1
-    return PreviewReady(
-        of=of,
-        number=number,
-        rows=rows,
-        columns=columns,
-        channels=channels,
-        pixels=picture.tobytes(),
-        stack=stack,
-    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from starwell.session.face import (
     AnyCommand,
+    Box,
+    Look,
     Merge,
     Reject,
     Reply,
@@ -38,8 +40,15 @@ def _asked(stacking: Stacking, command: AnyCommand) -> Reply:
         case Merge():
             stacking.merge()
             return Reply(True, "The newest split of a stack is undone.")
-        case Stretch(name=name):
-            stacking.set_stretch(name)
+        case Look():
+            stacking.showing.look(command)
+            part = " pixel by pixel" if command.crop else ""
+            return Reply(True, f"The {command.of} is shown{part}.")
+        case Box():
+            stacking.showing.measure(command)
+            return Reply(True, "The box is measured with every sub." if command.width else "No box any more.")
+        case Stretch(name=name, black=black, white=white):
+            stacking.showing.stretch(name, black, white)
             return Reply(True, f"Pictures are stretched by {name} from now on.")
         case Save():
             stacking.save()

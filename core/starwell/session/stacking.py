@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
 from starwell.calibration.master import Masters
-from starwell.errors import MasterError, PlanError, StarwellError, StorageError
+from starwell.errors import MasterError, StarwellError, StorageError
 from starwell.frame import Facts, Frame
 from starwell.measure.quality import Reason
-from starwell.picture.stretch import Stretch
 from starwell.session.checkpoint import Checkpoint, Position
 from starwell.session.events import Event, QualityAdvice, SubRejected
 from starwell.session.journal import (
@@ -33,6 +33,7 @@ from starwell.session.pipeline import Pipeline
 from starwell.session.plan import MasterPaths
 from starwell.session.resume import Tally, commands_of, take_up, tally_of, what_is_known
 from starwell.session.saved_frames import SavedFrames
+from starwell.session.showing import Showing
 from starwell.session.shown import Shown
 from starwell.session.stacks import Stacks
 from starwell.session.turns import Chore, Turns, Work
@@ -48,8 +49,8 @@ class Stacking:
     wait. memory_frames: frames held at most until it is their turn; all others are read from disk again.
     unit: of the stacks on disk.
 
-    put, reject, restore, merge, finish, save, checkpoint and set_stretch come from any thread and return at
-    once; what became of them is told by events.
+    put, reject, restore, merge, finish, save, checkpoint and all of showing come from any thread and return
+    at once; what became of them is told by events.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Stacking:
         *,
         memory_frames: int = 2,
         unit: Unit = Unit.FULL_SCALE,
+        data: Path | None = None,
         preview_px: tuple[int, int] = (360, 640),
         preview_every_s: float = 2.0,
         checkpoint_every_s: float = 600.0,
@@ -72,7 +74,7 @@ class Stacking:
         self._frames = SavedFrames(night, journal)
         self._stacks = Stacks(make, self._frames)
         self._checkpoint = Checkpoint(night.folder / "checkpoint")
-        self._shown = Shown(night, publish, preview_px, unit)
+        self._shown = Shown(night, publish, self._frames, preview_px, unit, data)
         self._pictures = Chore(preview_every_s, self._shown.publish_stack, at_once=True)
         self._chores = (
             self._pictures,
@@ -81,6 +83,7 @@ class Stacking:
             Chore(checkpoint_every_s, self._save_checkpoint),
         )
         self._turns = Turns(self._feed, self._carry_out_again, self._chores, memory_frames)
+        self.showing = Showing(self._turns, self._shown)
         self._fed: set[int] = set()
         self._unfit: set[int] = set()
         self._commands = 0
@@ -154,12 +157,6 @@ class Stacking:
         """Write a checkpoint now, at a pause."""
         self._turns.ask(self._save_checkpoint)
 
-    def set_stretch(self, name: str) -> None:
-        """Stretch the pictures by this name from now on; PlanError for an unknown one."""
-        if name not in tuple(Stretch):
-            raise PlanError(f"There is no stretch called {name!r}; choose one of {', '.join(Stretch)}.")
-        self._turns.ask(partial(self._shown.set_stretch, Stretch(name)))
-
     @property
     def masters(self) -> tuple[MasterPaths | None, Masters | None]:
         """What is to calibrate, where that is not as the plan says; and what the newest stack has."""
@@ -208,7 +205,7 @@ class Stacking:
         try:
             seen = self._frames.seen(number, frame)
             for event in self._stacks.feed(seen):
-                self._publish(event)
+                self._tell(event)
         except StorageError as error:
             self._keep_out(number, "unreadable", str(error))
         except MasterError as error:
@@ -219,8 +216,8 @@ class Stacking:
                 self._take_up({*self._fed, number})
                 return False
         else:
-            if self._pictures.left_s == 0:
-                self._guarded(partial(self._shown.publish_sub, seen))
+            show = self._pictures.left_s == 0
+            self._guarded(partial(self._shown.take, seen, show=show))
         return True
 
     def _keep_out(self, number: int, reason: str, detail: str) -> None:
@@ -249,13 +246,13 @@ class Stacking:
             self._commands += 1
         finally:
             for event in told:
-                self._publish(event)
+                self._tell(event)
             self._note_change()
 
     def _carry_out_again(self, command: AnyStackCommand) -> None:
         self._commands += 1
         for event in self._carried_out(command):
-            self._publish(event)
+            self._tell(event)
         self._note_change()
 
     def _carried_out(self, command: AnyStackCommand) -> Iterator[Event]:
@@ -268,6 +265,10 @@ class Stacking:
                 return self._stacks.merge()
             case _:
                 return self._stacks.finish()
+
+    def _tell(self, event: Event) -> None:
+        self._shown.hear(event)
+        self._publish(event)
 
     def _note_change(self) -> None:
         self.tally = tally_of(self._stacks, len(self._fed))
