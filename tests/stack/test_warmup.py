@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starwell.align.transform import Transform
 from starwell.errors import PlanError
+from starwell.stack.held import MISSING
+from starwell.stack.kernels import Kernel, Scratch
 from starwell.stack.ring import Ring
 from starwell.stack.running import RunningStack
-from starwell.stack.warmup import MISSING, median, start
+from starwell.stack.warmup import median, start
 
 
 @given(
@@ -26,7 +29,9 @@ from starwell.stack.warmup import MISSING, median, start
 )
 def test_the_median_is_of_what_is_there(values: list[list[int]]) -> None:
     held = np.array(values, np.int16)[:, None, :]
-    out = median(held.copy())[0]
+    out = np.empty_like(held[0])
+    median(list(held), out, Scratch())
+    out = out[0]
     for x, column in enumerate(np.array(values).T):
         there = np.sort(column[column != MISSING])
         if not there.size:
@@ -136,3 +141,24 @@ def test_hot_pixels_vanish_however_seldom_the_mount_dithers(
     assert abs(residual.mean()) < 0.3
     assert np.median(residual) < 1
     assert np.percentile(residual, 99) < 3.5
+
+
+def test_what_does_not_fit_16_bits_is_stacked_as_it_is_and_comes_out_again(
+    make_field: Any, dithers: Any
+) -> None:
+    field = make_field(
+        size=(200, 128), sky_e=20.0, read_noise_e=1.5, stars=np.array([(64, 95, 5e6)]), defects=((64, 94),)
+    )
+    moves = [Transform()] * 3 + dithers(4)
+    subs = [field.sub(i, move) for i, move in enumerate(moves)]
+    stack = RunningStack(field.size, field.planes(), field.model, kernel=Kernel.LINEAR)
+    added = start(stack, [field.entry(i, move) for i, move in enumerate(moves)], subs.__getitem__)
+    assert subs[0].pixels[95, 64] > 32767 * added[0].entry.grid[0][1] + 1e4
+    for i in range(3, 7):
+        stack.remove(subs[i], added[i].entry)
+    plain = np.mean([sub.pixels for sub in subs[:3]], axis=0)
+    assert stack.mean(0)[95, 64] == pytest.approx(plain[95, 64], abs=added[0].entry.grid[0][1])
+    assert stack.mean(0)[94, 64] == pytest.approx(plain[94, 64], abs=added[0].entry.grid[0][1])
+    for i in range(3):
+        stack.remove(subs[i], added[i].entry)
+    assert not any(stack.sums.arrays()[name].any() for name in ("sum", "weight", "count", "masked"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
-from starwell.stack.kernels import Indices, Kernel, Scratch, among
+from starwell.stack.kernels import Indices, Kernel, Scratch, among, from_steps, to_steps
 from starwell.stack.ledger import Entry
 from starwell.stack.reach import Reach
 from starwell.stack.warp import Warp
@@ -85,6 +85,19 @@ class Contribution:
 
     def band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
         """Normalised pixels y = (c - b)/t of these rows, in scratch until the next call."""
+        if not self.entry.grid:
+            return self._band(channel, y0, y1, scratch)
+        band = self.steps(channel, y0, y1, scratch)
+        from_steps(band.y, *self.entry.grid[channel], band.y)
+        return band
+
+    def steps(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
+        """The same with y in whole steps of the entry's grid."""
+        band = self._band(channel, y0, y1, scratch)
+        to_steps(band.y, *self.entry.grid[channel])
+        return band
+
+    def _band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
         y = self.warp.band(self.calibrated.pixels, channel, y0, y1, scratch)
         self._normalise(y, channel, y0)
         reach = Reach(*self.warp.valid(channel, y0, y1))

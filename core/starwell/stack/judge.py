@@ -32,11 +32,12 @@ _EVENED = (1 / np.sqrt(1 + 1 / np.maximum(np.arange(4096), 1))).astype(np.float3
 class Compared(NamedTuple):
     """A band of a sub beside the mean: y - m, m, and how many subs m is of (None: m counts as exact).
 
-    counts: whether pixels, band-flat, are to be judged at all; the deviation of all others is 0.
+    mean: m where asked for, by an index into the band. counts: whether pixels, band-flat, are to be judged
+    at all; the deviation of all others is 0.
     """
 
     deviation: Float32
-    mean: Float32
+    mean: Callable[[Any], Float32]
     subs: NDArray[np.uint16] | None
     counts: Callable[[Indices], Mask]
 
@@ -126,8 +127,8 @@ class Judge:
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
     """D/sigma of starless pixels that count; a pixel that is its own reference (0) says nothing."""
-    every = max(1, compared.mean.shape[1] // _SAMPLE_COLUMNS)
-    deviation, mean = compared.deviation[:, ::every], compared.mean[:, ::every]
+    every = max(1, compared.deviation.shape[1] // _SAMPLE_COLUMNS)
+    deviation, mean = compared.deviation[:, ::every], compared.mean(np.s_[:, ::every])
     subs = None if compared.subs is None else compared.subs[:, ::every]
     y, x = y0 + np.arange(len(deviation))[:, None], every * np.arange(deviation.shape[1])
     variance, star = rule.variance(y, x, mean, subs)
@@ -138,13 +139,17 @@ def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
 
 def _to_sigmas(binned: Float32, first: int, rule: Rule) -> None:
     """Divide rows of the binned deviation, from row `first` on, by sigma; 0 on stars."""
-    noise, scene = rule.noise, rule.scene
     per_cell, per_star = CELL // BIN, BIN // 2
     ny, nx = binned.shape
     cells = slice(first // per_cell, -(-(first + ny) // per_cell))
-    sigma = np.repeat(np.sqrt(noise.variance(scene.low[cells], cells)), per_cell, axis=1)[:, :nx]
-    star = scene.star[per_star * first + BIN // 4 :: per_star, BIN // 4 :: per_star][:ny, :nx]
-    for row in range(0, ny, per_cell):
-        part, here = binned[row : row + per_cell], sigma[row // per_cell]
-        np.divide(part, here, out=part)
-        part[(star[row : row + per_cell] >= here) | np.isnan(part)] = 0
+    sigma = np.sqrt(rule.noise.variance(rule.scene.low[cells], cells))
+
+    def spread(cells: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(np.repeat(cells, per_cell, axis=1), per_cell, axis=0)[:ny, :nx]
+
+    np.divide(binned, spread(sigma), out=binned)
+    star = rule.scene.star[per_star * first + BIN // 4 :: per_star, BIN // 4 :: per_star][:ny, :nx]
+    # Positive halves are in the order of their bits, which are compared ten times faster.
+    starless = star.view(np.uint16) < spread(sigma.astype(np.float16).view(np.uint16))
+    np.multiply(binned, starless, out=binned)
+    cv2.patchNaNs(binned, 0)

@@ -86,6 +86,19 @@ def quantise(y: Float32, scale: float, out: Float32) -> None:
     np.rint(out, out=out)
 
 
+def to_steps(y: Float32, level: float, step: float) -> None:
+    """y becomes its whole number of steps above the level, in place."""
+    np.subtract(y, np.float32(level), out=y)
+    np.multiply(y, np.float32(1 / step), out=y)
+    np.rint(y, out=y)
+
+
+def from_steps(steps: NDArray[Any], level: float, step: float, out: Float32) -> None:
+    """The way back: the same y from whole numbers of any kind."""
+    np.multiply(steps, np.float32(step), out=out)
+    np.add(out, np.float32(level), out=out)
+
+
 def accumulate(q: Float32, weight: int, sums: Sums) -> None:
     """S += q, W += w, n += 1; with a negative weight (and q of it) the exact opposite."""
     cv2.accumulate(q, sums.total)

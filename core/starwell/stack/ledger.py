@@ -26,7 +26,9 @@ class Entry:
 
     transform: sub sensor px -> reference sensor px. weight: per channel, of a pixel with the reference's
     noise 1. scatter: per channel, the scalar its model sigma was multiplied by; empty until stacked.
-    masks: per channel, the packed output pixels left out (see unpack); empty until stacked.
+    masks: per channel, the packed output pixels left out (see unpack); empty until stacked. grid: per
+    channel (level, step) in ADU of the whole steps its pixels were rounded to, as those of a stack's first
+    subs are; empty for all others.
     """
 
     number: int
@@ -35,6 +37,7 @@ class Entry:
     weight: tuple[float, ...]
     scatter: tuple[float, ...] = ()
     masks: tuple[bytes, ...] = ()
+    grid: tuple[tuple[float, float], ...] = ()
     state: State = State.STACKED
 
 

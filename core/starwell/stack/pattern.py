@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell.frame import Float32, Float64, Mask
+from starwell.stack.coherence import SCALES, Coherence, star_power
 from starwell.stack.halves import Halves
 
-SCALES = (1, 2)
-"""Samples that are averaged before the mask is laid over them."""
+LEAST_SHARED = 0.02
+"""Where the halves share less of a pattern than this, it cannot be told from the faintest stars."""
 
 _MASK_RMS = 6.0
 _BLOCK = 4
@@ -28,8 +29,6 @@ _BRIGHT_SIGMAS = 3.0
 _ODD_TILE = 5.0
 _LEAST_PX = 1000
 _LEAST_TILES = 4
-_LEAST_COHERENCE = 0.02
-_FARTHEST_PX = 8.0
 
 
 class Common(NamedTuple):
@@ -40,18 +39,15 @@ class Common(NamedTuple):
     temporal: float
 
 
-class Coherence(NamedTuple):
-    """How much of a pattern on the sensor both halves share: at each scale, and of all its power."""
-
-    scales: tuple[float, ...]
-    white: float
-
-
 class Pattern(NamedTuple):
-    """Variance of the fixed pattern in the stack over that of its temporal noise, and its error."""
+    """Variance of the fixed pattern in the stack over that of its temporal noise, and its error.
+
+    told: whether it is the pattern's; else only a bound, for the subs moved so far that they share little.
+    """
 
     ratio: float
     error: float
+    told: bool
 
 
 def common(
@@ -70,39 +66,25 @@ def common(
     return kept if len(kept) == len(SCALES) else None
 
 
-def coherence(odd: Float64, even: Float64, odd_weight: Float64, even_weight: Float64) -> Coherence:
-    """From where points of the stack lie on the sensor in odd and in even subs, (subs, points, 2) samples.
-
-    Subs that moved by d share the pattern's cosine transform at d, scale by scale.
-    """
-    apart = np.minimum(np.abs(odd[:, None] - even[None, :]), _FARTHEST_PX)
-    weights = odd_weight[:, None] * even_weight[None, :]
-
-    def shared(table: Float64) -> float:
-        along = np.interp(apart, _DISTANCES, table).prod(axis=-1).mean(axis=-1)
-        return float((along * weights).sum() / weights.sum())
-
-    return Coherence(tuple(shared(table) for table in _SHARED), shared(_SHARED_WHITE))
-
-
-def pattern(measured: tuple[Common, ...], shared: Coherence, temporal: float, fwhm: float) -> Pattern | None:
-    """The fixed pattern, with the stars' share taken out; None where subs moved too far to tell.
+def pattern(measured: tuple[Common, ...], shared: Coherence, temporal: float, fwhm: float) -> Pattern:
+    """The fixed pattern, with the stars' share taken out.
 
     temporal: the stack's temporal variance where interpolation tells no lies, ADU². fwhm: of stars, samples.
-    Per scale: covariance/smoothed = F·g + S·s/smoothed, smoothed being the temporal variance over `temporal`.
+    Per scale covariance = F·shared + S·stars, F the pattern of one sub, S the faint stars.
     """
-    if min(shared.scales) < _LEAST_COHERENCE or temporal <= 0:
-        return None
-    smoothed = [max(m.temporal / temporal, 1e-3) for m in measured]
-    fixed = [m.covariance / h for m, h in zip(measured, smoothed, strict=True)]
-    errors = [m.error / h for m, h in zip(measured, smoothed, strict=True)]
-    stars = [_star_power(scale, fwhm) / h for scale, h in zip(SCALES, smoothed, strict=True)]
-    share = shared.scales[0] * stars[1] - shared.scales[1] * stars[0]
-    if share < 0.1 * shared.scales[0] * stars[1]:
-        return None
-    white = shared.white / share / temporal
-    ratio = (fixed[0] * stars[1] - fixed[1] * stars[0]) * white
-    return Pattern(ratio, math.hypot(errors[0] * stars[1], errors[1] * stars[0]) * abs(white))
+    fixed, errors = [], []
+    for scale, of_scale in zip(measured, shared.scales, strict=True):
+        factor = of_scale.smoothed / max(scale.temporal, 1e-9 * temporal)
+        fixed.append(scale.covariance * factor)
+        errors.append(scale.error * factor)
+    stars = [star_power(scale, fwhm) for scale in SCALES]
+    kept = [of_scale.kept for of_scale in shared.scales]
+    determinant = kept[0] * stars[1] - kept[1] * stars[0]
+    if min(kept) < LEAST_SHARED or determinant < 0.1 * kept[0] * stars[1]:
+        return Pattern(max(fixed[0], 0.0), errors[0], told=False)
+    factor = shared.white / determinant
+    ratio = (fixed[0] * stars[1] - fixed[1] * stars[0]) * factor
+    return Pattern(ratio, math.hypot(errors[0] * stars[1], errors[1] * stars[0]) * abs(factor), told=True)
 
 
 def _tile_rows(
@@ -182,33 +164,3 @@ def _measured(tiles: Float64) -> Common | None:
     covariance = float((count * together).sum() / total)
     error = float(np.sqrt(np.square(count * (together - covariance)).sum()) / total)
     return Common(covariance, error, float((count * apart).sum() / total))
-
-
-_FREQUENCIES = (np.arange(500) + 0.5) / 1000
-_DISTANCES = np.arange(0, _FARTHEST_PX, 0.05)
-
-
-def _power(scale: int) -> Float64:
-    """What averaging over so many samples and the mask leave of white noise, along one axis."""
-    box = np.cos(np.pi * _FREQUENCIES) ** 2 if scale == 2 else np.ones_like(_FREQUENCIES)
-    power: Float64 = box * np.sin(np.pi * scale * _FREQUENCIES) ** 4
-    power /= power.sum()
-    return power
-
-
-def _star_power(scale: int, fwhm: float) -> float:
-    """What they leave of the power of faint stars of this FWHM (samples), relative to white noise."""
-    sigma = max(fwhm, 1.0) / 2.3548
-    stars = np.exp(-((2 * np.pi * sigma * _FREQUENCIES) ** 2))
-    return float((_power(scale) * stars).sum()) ** 2
-
-
-def _cosine(power: Float64) -> Float64:
-    """The transform of a power at _DISTANCES; nothing from the farthest on."""
-    table: Float64 = np.cos(2 * np.pi * _DISTANCES[:, None] * _FREQUENCIES) @ power
-    table[-1] = 0
-    return table
-
-
-_SHARED = tuple(_cosine(_power(scale)) for scale in SCALES)
-_SHARED_WHITE = _cosine(np.full(len(_FREQUENCIES), 1 / len(_FREQUENCIES)))

@@ -190,9 +190,17 @@ class Rule:
 
 
 def outliers(
-    deviation: Float32, mean: Float32, count: NDArray[np.uint16] | None, y0: int, rule: Rule, scratch: Scratch
+    deviation: Float32,
+    mean: Callable[[Any], Float32],
+    count: NDArray[np.uint16] | None,
+    y0: int,
+    rule: Rule,
+    scratch: Scratch,
 ) -> Indices:
-    """Sorted flat indices of the outliers, D > 4 sigma or D < -5 sigma, with their edges and grown blobs."""
+    """Sorted flat indices of the outliers, D > 4 sigma or D < -5 sigma, with their edges and grown blobs.
+
+    mean: m at an index into the band.
+    """
     shape = deviation.shape
     limit = rule.first_limit(y0, y0 + shape[0], shape[1])
     magnitude, far = scratch.take("work", shape), scratch.take("far", shape, np.bool_)
@@ -201,13 +209,13 @@ def outliers(
         return places
     y, x = np.divmod(places, shape[1])
     near_count = None if count is None else count[y, x]
-    variance, star = rule.variance(y + y0, x, mean[y, x], near_count)
+    variance, star = rule.variance(y + y0, x, mean((y, x)), near_count)
     sigma = np.sqrt(variance + star)
     d = deviation[y, x]
     high = d > KAPPA_HIGH * sigma
     found = np.concatenate([places[d < -KAPPA_LOW * sigma], places[high]])
     sharp = d > SHARP_KAPPA * sigma
-    found = distinct(found, _edges(deviation, places[sharp], sigma[sharp]))
+    found = distinct(found, _edges(deviation, places[sharp], sigma[sharp])) if sharp.any() else np.sort(found)
     blob = BLOB_PX * rule.grain**2
     return distinct(found, _grown(found, shape, blob)) if found.size >= blob else found
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell.align.transform import Transform
-from starwell.frame import Float32, Plane
+from starwell.frame import Float32, Float64, Plane
 from starwell.stack.strips import PHASE_ERROR_PX
 
 SMALL_SLOPE = math.sin(math.radians(0.35))
@@ -34,20 +34,13 @@ class Route:
     to_plane: Transform
     per_plane_px: int
     strips: bool
+    whole_shift: tuple[int, int] | None
+    """(dx, dy) where every output pixel is a pixel of the plane: nothing to interpolate."""
 
     def view(self, plane_pixels: Float32) -> Float32:
         """The plane turned and flipped, without a copy."""
         turned = plane_pixels.T if self.transposed else plane_pixels
         return turned[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
-
-    @property
-    def whole_shift(self) -> tuple[int, int] | None:
-        """(dx, dy) where every output pixel is a pixel of the plane: nothing to interpolate."""
-        moved = self.to_plane.matrix - np.eye(2, 3)
-        whole = np.rint(moved)
-        if self.per_plane_px > 1 or whole[:, :2].any() or np.abs(moved - whole).max() > _EXACT:
-            return None
-        return int(whole[0, 2]), int(whole[1, 2])
 
 
 def route_of(plane: Plane, size: tuple[int, int], to_sub: Transform, output_step: int) -> Route:
@@ -66,8 +59,16 @@ def route_of(plane: Plane, size: tuple[int, int], to_sub: Transform, output_step
     ratio = max(1, plane.step // output_step)
     (a, b, _), (c, d, _) = m * ratio
     near = max(abs(b), abs(c)) <= SMALL_SLOPE and max(abs(a - b * c / d - 1), abs(d - 1)) <= SMALL_STRETCH
-    turned = Transform.from_matrix(m)
-    return Route(plane, transposed, flip_x, flip_y, (height, width), turned, ratio, near)
+    turned, shift = Transform.from_matrix(m), _whole_shift(m) if ratio == 1 else None
+    return Route(plane, transposed, flip_x, flip_y, (height, width), turned, ratio, near, shift)
+
+
+def _whole_shift(m: Float64) -> tuple[int, int] | None:
+    moved = m - np.eye(2, 3)
+    whole = np.rint(moved)
+    if whole[:, :2].any() or np.abs(moved - whole).max() > _EXACT:
+        return None
+    return int(whole[0, 2]), int(whole[1, 2])
 
 
 def margin(route: Route, width: int) -> float:

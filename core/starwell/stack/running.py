@@ -133,11 +133,13 @@ class RunningStack:
         trails = tuple(trail for trail in judge.trails() if self._passes(trail))
         masks = [judge.masks(channel) for channel in self.channels]
         for channel in self.channels if trails else ():
-            crossed = self._crossed(sub, channel, trails, masks[channel])
+            under = distinct(*(trail.pixels(self.size) for trail in trails))
+            crossed = self.crossed(sub, channel, under)
+            crossed = crossed[~among(crossed, masks[channel])]
             self._withdraw(sub, channel, crossed)
             masks[channel] = distinct(masks[channel], crossed)
         entry = replace(sub.entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED)
-        self._counted(sub, masks, [rule.noise for rule in judge.rules], 1)
+        self.counted(sub, masks, [rule.noise for rule in judge.rules], 1)
         return Added(entry, sum(m.size for m in masks) / self.sums.count.size, trails)
 
     def remove(self, calibrated: Calibrated, entry: Entry) -> Entry:
@@ -164,7 +166,7 @@ class RunningStack:
             return self.sums.settle(sub, channel, band, masked, self.scratch, sign)
 
         self._settled(sub, replay)
-        self._counted(sub, masks, [self.noise(sub, c) for c in self.channels], sign)
+        self.counted(sub, masks, [self.noise(sub, c) for c in self.channels], sign)
         return entry
 
     def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Change]) -> None:
@@ -199,22 +201,19 @@ class RunningStack:
             count = self.sums.count[channel, y0:y1]
         np.subtract(band.y, mean, out=deviation)
         band.erase(deviation, 0)
-        return Compared(deviation, mean, count, band.counts)
+        return Compared(deviation, mean.__getitem__, count, band.counts)
 
     def _judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Change:
         band = sub.band(channel, y0, y1, self.scratch)
         masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
         return self.sums.settle(sub, channel, band, masked, self.scratch, 1)
 
-    def _crossed(
-        self, sub: Contribution, channel: int, trails: tuple[Trail, ...], masked: Indices
-    ) -> Indices:
-        """Output pixels under the trails that this sub has contributed in full: sorted flat indices."""
-        flat = distinct(*(trail.pixels(self.size) for trail in trails))
+    def crossed(self, sub: Contribution, channel: int, flat: Indices) -> Indices:
+        """Those of these sorted flat output pixels at which the sub counts in full."""
         y, x = np.divmod(flat, self.size[1])
         first, end = sub.warp.valid(channel, 0, self.size[0])
         flat = flat[(x >= first[y]) & (x < end[y])]
-        return flat[~among(flat, distinct(masked, sub.defects[channel]))]
+        return flat[~among(flat, sub.defects[channel])]
 
     def _withdraw(self, sub: Contribution, channel: int, flat: Indices) -> None:
         """Take back what these pixels have added: the same bands again, hence the same numbers."""
@@ -229,7 +228,7 @@ class RunningStack:
 
         self.each(withdraw, sub.bands())
 
-    def _counted(self, sub: Contribution, masks: list[Indices], noises: list[NoiseMap], sign: int) -> None:
+    def counted(self, sub: Contribution, masks: list[Indices], noises: list[NoiseMap], sign: int) -> None:
         """What is kept once per sub: rejections and the model variance."""
         self.stacked += sign
         for channel, (masked, noise) in enumerate(zip(masks, noises, strict=True)):
@@ -246,6 +245,11 @@ class RunningStack:
                 return self.sums.mean_rows(channel, 2, y0, y1, self.scratch)
 
             self.scenes[channel : channel + 1] = [survey(rows, half, self.fwhm_px)]
+        self._next_survey = 2 * max(self.stacked, 1)
+
+    def begin(self, scenes: list[Scene]) -> None:
+        """The first subs have been put into the sums; scenes are what they show."""
+        self.scenes = scenes
         self._next_survey = 2 * max(self.stacked, 1)
 
     def fix_reference(self) -> None:

@@ -90,10 +90,10 @@ class Accumulators:
                 )
             mine[...] = theirs
 
-    def lend(self) -> list[NDArray[np.int16]]:
-        """Seven planes (C, H, W) in the memory of the empty sums; `clear` before anything is added."""
-        planes = [np.asarray(a.reshape(-1).view(np.int16)) for a in (self.sum, self.weight, self.count)]
-        return [plane for lent in planes for plane in lent.reshape(-1, *self.sum.shape)]
+    def lend(self, channel: int, y0: int, y1: int) -> list[NDArray[np.int16]]:
+        """Seven planes of these rows in the memory of their empty sums."""
+        parts = [np.asarray(part.reshape(-1).view(np.int16)) for part in self.band(channel, y0, y1)]
+        return [plane for part in parts for plane in part.reshape(-1, y1 - y0, self.size[1])]
 
     def clear(self) -> None:
         """Back to an empty stack."""

@@ -1,40 +1,38 @@
 """The first subs of a stack, judged by their median: no sub comes first, so none is trusted first.
 
 A running mean would never forget a trail in its first sub. The median of up to 7 subs is the reference they
-are judged by; then they are read once more and stacked with their masks. In between they are held as
-16-bit whole numbers, in the memory of the sums, which are still empty.
+are judged by; until then they are held, and what is held then makes the sums, so that every sub is read
+once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32
-from starwell.stack.contribution import Contribution
+from starwell.stack.contribution import Band, Contribution, within
+from starwell.stack.held import MISSING, Block, Grid, HeldSubs, Steps
 from starwell.stack.judge import Compared, Judge
-from starwell.stack.kernels import distinct, flat_true
-from starwell.stack.ledger import Entry, pack, unpack
+from starwell.stack.kernels import Indices, Scratch, distinct, flat_true
+from starwell.stack.ledger import Entry, State, pack
+from starwell.stack.reach import Reach
 from starwell.stack.rejection import Rule, Scene, survey
 from starwell.stack.ring import RING
-from starwell.stack.running import BAND_ROWS, Added, RunningStack
+from starwell.stack.running import Added, RunningStack
+from starwell.stack.sums import Change
 from starwell.stack.trails import Trail
 
-Held = NDArray[np.int16]
-
-MISSING = -32768
-"""Where a held sub has nothing."""
-
-STEPS_PER_SIGMA = 8
-"""Rounding to an eighth of sigma adds 0.07 % to it and leaves 4096 sigma of range."""
+STEPS_PER_SIGMA = 16
+"""Rounding to a sixteenth of sigma adds 0.02 % to it and leaves 2048 sigma of range."""
 
 _MEDIAN_ROWS = 32
 """Seven planes of so many rows still fit the second-level cache."""
@@ -46,7 +44,10 @@ Reread = Callable[[int], Calibrated]
 
 
 def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list[Added]:
-    """Begin a stack with up to 7 subs; every one is read twice. PlanError with more, or when it has begun."""
+    """Begin a stack with up to 7 subs; every one is read once. PlanError with more, or when it has begun.
+
+    Their entries come back with the grid they were rounded to.
+    """
     if stack.stacked or not 1 <= len(entries) <= RING:
         raise PlanError(
             f"A stack begins empty and with 1 to {RING} subs, not {len(entries)}; clear it first."
@@ -54,82 +55,84 @@ def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list
     if not stack.reject:
         return [stack.add(reread(entry.number), entry) for entry in entries]
     try:
-        judged = _judged_by_median(stack, entries, reread)
-    finally:
+        ring = _Ring(stack, len(entries))
+        for i, entry in enumerate(entries):
+            ring.hold(i, reread(entry.number), entry)
+        return ring.stacked()
+    except BaseException:
         stack.sums.clear()  # the ring was kept there
-    added = []
-    for entry, trails in judged:
-        stack.restore(reread(entry.number), entry)
-        masked = sum(unpack(mask).size for mask in entry.masks)
-        added.append(Added(entry, masked / stack.sums.count.size, trails))
-    stack.survey()
-    return added
-
-
-def _judged_by_median(
-    stack: RunningStack, entries: Sequence[Entry], reread: Reread
-) -> list[tuple[Entry, tuple[Trail, ...]]]:
-    ring = _Ring(stack, len(entries))
-    for i, entry in enumerate(entries):
-        ring.hold(i, reread(entry.number), entry)
-    ring.settle()
-    return [ring.judged(i, entry) for i, entry in enumerate(entries)]
+        raise
 
 
 class _Ring:
-    """The first subs as whole eighths of their sky noise above one level per channel, and their median."""
+    """The first subs, held, and their median."""
 
     def __init__(self, stack: RunningStack, count: int) -> None:
         self._stack = stack
-        channels = len(stack.channels)
-        self._level = np.zeros(channels)
-        self._step = np.ones(channels)
-        self._held = stack.sums.lend()[:count]
-        self._median = np.empty((channels, *stack.size), np.int16)
+        self._held = HeldSubs(stack.sums, count)
+        self._median = np.empty((len(stack.channels), *stack.size), np.int16)
+        self._grid: Grid = ()
+        self._subs: list[Contribution] = []
         self._rules: list[list[Rule]] = []
-        starts = range(0, stack.size[0], BAND_ROWS)
-        bands = [(y, min(y + BAND_ROWS, stack.size[0])) for y in starts]
-        self._tasks = [(channel, *rows) for rows in bands for channel in stack.channels]
+        self._reaches: list[dict[Block, tuple[Reach, Indices]]] = []
 
     def hold(self, i: int, calibrated: Calibrated, entry: Entry) -> None:
-        """Warp and keep a sub, MISSING where it does not count."""
+        """Warp and keep a sub."""
         stack = self._stack
         sub = stack.contribution(calibrated, entry)
         self._rules.append(stack.rules(sub, [_NO_SCENE] * len(stack.channels)))
         if i == 0:
-            for channel in stack.channels:
-                self._set_scale(sub, channel)
+            self._grid = tuple(self._grid_of(sub, channel) for channel in stack.channels)
+        sub.entry = replace(entry, grid=self._grid)
 
-        def hold(task: tuple[int, int, int]) -> None:
-            channel, y0, y1 = task
-            band = sub.band(channel, y0, y1, stack.scratch)
-            scale, held = 1 / self._step[channel], self._held[i][channel, y0:y1]
-            # Rounds, and what lies beyond 16 bits stops at their ends.
-            cv2.addWeighted(band.y, scale, band.y, 0, -scale * self._level[channel], held, cv2.CV_16S)
-            band.erase(held, MISSING)
+        def hold(task: Block) -> None:
+            band = sub.steps(*task, stack.scratch)
+            self._held.write(i, task[0], band, stack.scratch)
 
         stack.each(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
+        sub.calibrated = replace(calibrated, pixels=calibrated.pixels[..., :0, :0])
+        self._subs.append(sub)
+        self._reaches.append({block: self._reach(i, block) for block in self._held.blocks})
 
-    def _set_scale(self, sub: Contribution, channel: int) -> None:
+    def _grid_of(self, sub: Contribution, channel: int) -> tuple[float, float]:
         """Level and step of a channel, from the middle rows of the first sub."""
         middle = self._stack.size[0] // 2
         band = sub.band(channel, middle, min(middle + 8, self._stack.size[0]), self._stack.scratch)
         seen = band.y[band.reach.inner]
         level = float(np.median(seen)) if seen.size else 0.0
         variance = self._rules[0][channel].noise.variance(np.full(1, level, np.float32), ...)
-        self._level[channel] = level
-        self._step[channel] = math.sqrt(float(np.median(variance))) / STEPS_PER_SIGMA
+        return level, math.sqrt(float(np.median(variance))) / STEPS_PER_SIGMA
 
-    def settle(self) -> None:
+    def stacked(self) -> list[Added]:
+        """Judge all of them by their median, then make the stack of them."""
+        stack = self._stack
+        self._settle()
+        judged = [found for group in _pairs(len(self._subs)) for found in self._judged(group)]
+        masks = [found for found, *_ in judged]
+        changes = stack.each(partial(self._pour, masks), self._held.blocks)
+        added = []
+        for i, (sub, (masked, scatter, trails)) in enumerate(zip(self._subs, judged, strict=True)):
+            for channel in stack.channels:
+                here = [c[i] for (c0, *_), c in zip(self._held.blocks, changes, strict=True) if c0 == channel]
+                stack.sums.change(sub, channel, Change.all(here))
+            stack.counted(sub, masked, [rule.noise for rule in self._rules[i]], 1)
+            entry = replace(sub.entry, masks=tuple(map(pack, masked)), scatter=scatter, state=State.STACKED)
+            added.append(Added(entry, sum(m.size for m in masked) / stack.sums.count.size, trails))
+        stack.begin([rule.scene for rule in self._rules[0]])
+        return added
+
+    def _settle(self) -> None:
         """The median of what is held, and the scene it shows."""
 
-        def settle(task: tuple[int, int, int]) -> None:
-            channel, y0, y1 = task
-            for y in range(y0, y1, _MEDIAN_ROWS):
-                rows = np.s_[channel, y : min(y + _MEDIAN_ROWS, y1)]
-                self._median[rows] = median(np.stack([held[rows] for held in self._held]))
+        def settle(block: Block) -> None:
+            channel, y0, y1 = block
+            planes = self._held.planes(block)
+            for y in range(0, y1 - y0, _MEDIAN_ROWS):
+                rows = slice(y, min(y + _MEDIAN_ROWS, y1 - y0))
+                part = [plane[rows] for plane in planes]
+                median(part, self._median[channel, y0:y1][rows], self._stack.scratch)
 
-        self._stack.each(settle, self._tasks)
+        self._stack.each(settle, self._held.blocks)
         half = (self._stack.size[0] // 2, self._stack.size[1] // 2)
         for channel in self._stack.channels:
             scene = survey(partial(self._half_rows, channel), half, self._stack.fwhm_px)
@@ -144,63 +147,100 @@ class _Ring:
         np.copyto(full, rows)
         np.copyto(full, 0, where=rows == MISSING)
         half: Float32 = cv2.resize(full, (width, y1 - y0), interpolation=cv2.INTER_AREA)
-        half *= np.float32(self._step[channel])
-        half += np.float32(self._level[channel])
+        level, step = self._grid[channel]
+        half *= np.float32(step)
+        half += np.float32(level)
         return half
 
-    def compared(self, i: int, channel: int, y0: int, y1: int) -> Compared:
-        """A band of a held sub beside the median."""
-        held, middle = self._held[i][channel, y0:y1], self._median[channel, y0:y1]
-        take = self._stack.scratch.take
-        deviation, mean = take("deviation", held.shape), take("mean", held.shape)
-        np.copyto(mean, middle)
+    def _reach(self, i: int, block: Block) -> tuple[Reach, Indices]:
+        """What of a block counts in sub i: see Band."""
+        channel, y0, y1 = block
+        reach, width = Reach(*self._subs[i].warp.valid(channel, y0, y1)), self._stack.size[1]
+        faint = within(self._subs[i].defects[channel], y0 * width, y1 * width)
+        return reach, faint[reach.covers(faint, width)]
+
+    def _compared(self, i: int, channel: int, y0: int, y1: int) -> Compared:
+        """Rows of a held sub beside the median, those up to the end of a block."""
+        block = self._held.block_of(channel, y0)
+        y1 = min(y1, block[2])
+        held = self._held.planes(block)[i][y0 - block[1] : y1 - block[1]]
+        middle, (level, step) = self._median[channel, y0:y1], self._grid[channel]
+        deviation = self._stack.scratch.take("deviation", held.shape)
         cv2.subtract(held, middle, dst=deviation, dtype=cv2.CV_32F)
-        step, level = np.float32(self._step[channel]), np.float32(self._level[channel])
-        np.multiply(deviation, step, out=deviation)
-        np.multiply(mean, step, out=mean)
-        np.add(mean, level, out=mean)
-        missing = np.equal(held, MISSING, out=take("missing", held.shape, np.bool_))
-        np.copyto(deviation, 0, where=missing)
-        return Compared(deviation, mean, None, lambda flat: ~missing.reshape(-1)[flat])
+        np.multiply(deviation, np.float32(step), out=deviation)
+        here = (channel, y0, y1)
+        band = Band(y0, deviation, *(self._reaches[i].get(here) or self._reach(i, here)))
+        band.erase(deviation, 0)
 
-    def judged(self, i: int, entry: Entry) -> tuple[Entry, tuple[Trail, ...]]:
-        """The entry with masks and scatter, and the trails of a held sub."""
+        def mean(where: Any) -> Float32:
+            m: Float32 = middle[where] * np.float32(step) + np.float32(level)
+            return m
+
+        return Compared(deviation, mean, None, band.counts)
+
+    def _judged(
+        self, group: Sequence[int]
+    ) -> Iterator[tuple[list[Indices], tuple[float, ...], tuple[Trail, ...]]]:
+        """The masks, scatter and trails of these subs."""
         stack = self._stack
-        judge = Judge(self._rules[i], stack.size, stack.fwhm_px)
+        judges = [Judge(self._rules[i], stack.size, stack.fwhm_px) for i in group]
+        for i, judge in zip(group, judges, strict=True):
+            judge.measure_scatter(partial(self._compared, i), stack.each)
 
-        def band(task: tuple[int, int, int]) -> None:
-            judge.band(self.compared(i, *task), task[0], task[1], stack.scratch)
+        def judge_block(task: tuple[int, Judge, Block]) -> None:
+            i, judge, block = task
+            judge.band(self._compared(i, *block), block[0], block[1], stack.scratch)
 
-        judge.measure_scatter(partial(self.compared, i), stack.each)
-        stack.each(band, self._tasks)
-        trails = judge.trails()
-        masks = [judge.masks(channel) for channel in stack.channels]
-        if trails:
-            under = distinct(*(trail.pixels(stack.size) for trail in trails))
-            for channel, held in enumerate(self._held[i]):
-                counted = under[held.reshape(-1)[under] != MISSING]
-                masks[channel] = distinct(masks[channel], counted)
-        return replace(entry, masks=tuple(map(pack, masks)), scatter=judge.scatter), trails
+        tasks = [(i, j, block) for block in self._held.blocks for i, j in zip(group, judges, strict=True)]
+        stack.each(judge_block, tasks)
+        trails = stack.each(Judge.trails, judges)
+        for i, judge, found in zip(group, judges, trails, strict=True):
+            under = distinct(*(trail.pixels(stack.size) for trail in found)) if found else None
+            yield [self._masked(i, judge, channel, under) for channel in stack.channels], judge.scatter, found
+
+    def _masked(self, i: int, judge: Judge, channel: int, under: Indices | None) -> Indices:
+        masks = judge.masks(channel)
+        return masks if under is None else distinct(masks, self._stack.crossed(self._subs[i], channel, under))
+
+    def _pour(self, masks: list[list[Indices]], block: Block) -> list[Change]:
+        """Replace what a block holds by its sums; per sub what is yet to change."""
+        channel, y0, y1 = block
+        width, scratch = self._stack.size[1], self._stack.scratch
+        changes = []
+        for i, plane in enumerate(self._held.taken(block, scratch)):
+            y = self._held.pixels(i, block, plane, self._grid, scratch)
+            band = Band(y0, y, *self._reaches[i][block])
+            masked = within(masks[i][channel], y0 * width, y1 * width)
+            changes.append(self._stack.sums.settle(self._subs[i], channel, band, masked, scratch, 1))
+        return changes
 
 
-def median(held: Held) -> Held:
-    """Median along the first axis of what is not MISSING; of two the lower one, else the middle two's mean.
+def _pairs(count: int) -> list[range]:
+    return [range(i, min(i + 2, count)) for i in range(0, count, 2)]
 
-    held (n, H, W) is overwritten; MISSING where nothing is.
+
+def median(held: Sequence[Steps], out: Steps, scratch: Scratch) -> None:
+    """Median of the planes of what is not MISSING; of two the lower one, else the middle two's mean.
+
+    MISSING where nothing is.
     """
     if len(held) != RING:
-        return _median_of_some(held)
-    lowest = np.minimum.reduce(held, axis=0)
+        out[...] = _median_of_some(np.stack(held))
+        return
+    lowest = scratch.take("lowest", out.shape, np.int16)
+    np.minimum(held[0], held[1], out=lowest)
+    for plane in held[2:]:
+        np.minimum(lowest, plane, out=lowest)
     lacking = flat_true(lowest == MISSING)
-    some = held.reshape(RING, -1)[:, lacking][:, None]
-    planes, spare = list(held), lowest
+    planes, free = list(held), [scratch.take(f"median {i}", out.shape, np.int16) for i in range(RING + 2)]
     for a, b in _MEDIAN_OF_SEVEN:
-        np.minimum(planes[a], planes[b], out=spare)
-        np.maximum(planes[a], planes[b], out=planes[b])
-        planes[a], spare = spare, planes[a]
-    out: Held = planes[RING // 2]
-    out.reshape(-1)[lacking] = _median_of_some(some)
-    return out
+        low, high = free.pop(), free.pop()
+        np.minimum(planes[a], planes[b], out=low)
+        np.maximum(planes[a], planes[b], out=high)
+        free += [plane for plane in (planes[a], planes[b]) if not any(plane is mine for mine in held)]
+        planes[a], planes[b] = low, high
+    np.copyto(out, planes[RING // 2])
+    out.reshape(-1)[lacking] = _median_of_some(np.stack([h.reshape(-1)[lacking] for h in held])[:, None])
 
 
 _MEDIAN_OF_SEVEN = (
@@ -210,7 +250,7 @@ _MEDIAN_OF_SEVEN = (
 """Exchanges after which the middle one of seven is in its place (J. L. Smith, XRT, 1996)."""
 
 
-def _median_of_some(held: Held) -> Held:
+def _median_of_some(held: Steps) -> Steps:
     """The same for any number of planes, which are sorted in place by exchanges."""
     n = len(held)
     missing = np.count_nonzero(held == MISSING, axis=0)
@@ -227,9 +267,9 @@ def _median_of_some(held: Held) -> Held:
     return out
 
 
-def _middle(ordered: Held, missing: int) -> Held:
+def _middle(ordered: Steps, missing: int) -> Steps:
     """The median of the planes from `missing` on."""
     n = len(ordered) - missing
     low, high = ordered[missing + (n - 1) // 2], ordered[missing + n // 2]
-    middle: Held = low.copy() if n <= 2 or n % 2 else ((low.astype(np.int32) + high) // 2).astype(np.int16)
+    middle: Steps = low.copy() if n <= 2 or n % 2 else ((low.astype(np.int32) + high) // 2).astype(np.int16)
     return middle

@@ -250,6 +250,10 @@ def _affine(view: Float32, route: Route, y0: int, out: Float32, kernel: Kernel) 
         )
 
 
+_SAMPLED_AT = (0.1, 0.4, 0.6, 0.9)
+"""Where in a band the rows are of which the sky is taken."""
+
+
 def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32, columns: slice) -> None:
     """Lift the dark rings of the negative taps beside hard edges: saturated stars, glitches.
 
@@ -260,9 +264,10 @@ def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32, columns: 
     out = out[:, columns]
     if not out.size:
         return
-    x = columns.start + out.shape[1] / 2
-    rows = route.to_plane.apply([(x, y0 + len(out) * part) for part in (0.1, 0.4, 0.6, 0.9)])[:, 1]
-    sample = view[np.clip(np.rint(rows).astype(int), 0, len(view) - 1), ::16].ravel()
+    t = route.to_plane
+    middle = t.c * (columns.start + out.shape[1] / 2) + t.d * y0 + t.ty
+    rows = [min(max(round(middle + t.d * len(out) * part), 0), len(view) - 1) for part in _SAMPLED_AT]
+    sample = view[rows, ::16].ravel()
     half = sample.size // 2
     sample.partition((half // 2, half))
     sky = float(sample[half])

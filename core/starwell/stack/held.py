@@ -1,0 +1,113 @@
+"""The first subs of a stack, kept as 16-bit whole numbers in the memory of the sums, which are still empty.
+
+Every block of rows holds its seven planes where its own sums will be, so that block by block they can be
+replaced by these.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.frame import Float32
+from starwell.stack.contribution import Band
+from starwell.stack.kernels import Indices, Scratch, distinct, flat_true, from_steps
+from starwell.stack.sums import Accumulators
+
+Steps = NDArray[np.int16]
+Grid = tuple[tuple[float, float], ...]
+Block = tuple[int, int, int]
+"""Channel, first and end row."""
+
+MISSING = -32768
+"""Where a held sub has nothing."""
+
+MOST = 32767
+BLOCK_ROWS = 96
+
+
+class _Aside(NamedTuple):
+    """Pixels that are not what is held: block-flat indices and their steps."""
+
+    flat: Indices
+    steps: Float32
+
+
+class HeldSubs:
+    """Up to seven subs in whole steps above a level, per channel of one grid.
+
+    A pixel that does not count is MISSING and one beyond 16 bits ends there, so that both can be compared;
+    what they really are is kept aside.
+    """
+
+    def __init__(self, sums: Accumulators, count: int) -> None:
+        self._sums = sums
+        height = sums.size[0]
+        rows = [(y, min(y + BLOCK_ROWS, height)) for y in range(0, height, BLOCK_ROWS)]
+        self.blocks: list[Block] = [(channel, *r) for r in rows for channel in range(len(sums.sum))]
+        self._planes = {block: sums.lend(*block)[:count] for block in self.blocks}
+        self._aside: dict[tuple[int, Block], list[_Aside]] = {
+            (i, block): [] for i in range(count) for block in self.blocks
+        }
+
+    def planes(self, block: Block) -> list[Steps]:
+        """The block of every sub."""
+        return self._planes[block]
+
+    def block_of(self, channel: int, row: int) -> Block:
+        """The block a row is in."""
+        y0 = row // BLOCK_ROWS * BLOCK_ROWS
+        return channel, y0, min(y0 + BLOCK_ROWS, self._sums.size[0])
+
+    def write(self, i: int, channel: int, band: Band, scratch: Scratch) -> None:
+        """Keep a band of sub i, y in whole steps. Bands may be of any height, and end in any block."""
+        held = scratch.take("held", band.y.shape, np.int16)
+        aside = np.concatenate([_narrowed(band.y, held), band.faint])
+        band.erase(held, MISSING)
+        steps, width = band.y.reshape(-1)[aside], held.shape[1]
+        y1 = band.y0 + len(held)
+        for start in range(band.y0 // BLOCK_ROWS * BLOCK_ROWS, y1, BLOCK_ROWS):
+            block = self.block_of(channel, start)
+            first, end = max(start, band.y0), min(block[2], y1)
+            self._planes[block][i][first - start : end - start] = held[first - band.y0 : end - band.y0]
+            here = (aside >= (first - band.y0) * width) & (aside < (end - band.y0) * width)
+            moved = aside[here] + (band.y0 - start) * width
+            self._aside[i, block].append(_Aside(moved, steps[here]))
+
+    @staticmethod
+    def copied(planes: list[Steps], scratch: Scratch) -> Steps:
+        """Planes beside each other, in scratch."""
+        rows, width = planes[0].shape
+        copy = scratch.take("planes", (len(planes) * rows, width), np.int16).reshape(-1, rows, width)
+        for target, plane in zip(copy, planes, strict=True):
+            np.copyto(target, plane)
+        return copy
+
+    def taken(self, block: Block, scratch: Scratch) -> Steps:
+        """The planes (n, rows, width) of a block, in scratch; its sums are empty from now on."""
+        copy = self.copied(self._planes.pop(block), scratch)
+        for part in self._sums.band(*block):
+            part[...] = 0
+        return copy
+
+    def pixels(self, i: int, block: Block, plane: Steps, grid: Grid, scratch: Scratch) -> Float32:
+        """y of a taken plane in ADU, in scratch: what the sub's own band was. Beyond its reach anything."""
+        y = scratch.take("plane", plane.shape)
+        from_steps(plane, *grid[block[0]], y)
+        for flat, steps in self._aside.pop((i, block)):
+            from_steps(steps, *grid[block[0]], steps)
+            y.reshape(-1)[flat] = steps
+        return y
+
+
+def _narrowed(steps: Float32, out: Steps) -> Indices:
+    """Steps as 16-bit numbers; flat indices of those beyond, which stop at the ends."""
+    with np.errstate(invalid="ignore"):
+        np.copyto(out, steps, casting="unsafe")
+    if steps.min() >= -MOST and steps.max() <= MOST:
+        return np.empty(0, np.int64)
+    beyond = distinct(flat_true(steps > MOST), flat_true(steps < -MOST))
+    out.reshape(-1)[beyond] = np.copysign(MOST, steps.reshape(-1)[beyond])
+    return beyond
