@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-
 from starwell.errors import FileDamaged, StorageError
 from starwell.files.atomic import replacing
 from starwell.files.cards import plain
@@ -22,6 +20,8 @@ def rewrite(path: Path, keywords: Mapping[str, Any], comments: Mapping[str, str]
 
     Raises DiskFull, StorageError, and FileDamaged for what is no plain FITS file.
     """
+    from astropy.io import fits  # seldom needed, and large
+
     told = {**COMMENTS, **(comments or {})}
     try:
         stream = path.open("rb")
