@@ -13,8 +13,9 @@ from starwell.session.events import StackMeasured
 from starwell.session.intake import Intake
 from starwell.session.members import Member, Members
 from starwell.session.records import NoiseRecord
+from starwell.stack.coherence import Coherence, Moves, coherence
 from starwell.stack.halves import BLOCKS
-from starwell.stack.pattern import Coherence, coherence, common, pattern
+from starwell.stack.pattern import Pattern, common, pattern
 from starwell.stack.running import RunningStack
 
 _EFFICIENCY_BLOCK = 8
@@ -62,7 +63,7 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
     block = efficiency_block_px(intake.planes)
     at_block = reached.get(block, math.nan)
     effective = members.effective()
-    shared = _shared(placed, weights, intake.planes)
+    shared = _shared(placed, weights, stack)
     seen = _outlook(stack, channel, at_block, shared, effective)
     moving = 1.0 if shared is None else shared.white + (1 - shared.white) / effective
     masters = masters_variance_e2(intake.masters, intake.model, _sky_adu(members, intake))
@@ -86,15 +87,16 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
     )
 
 
-def outlook(ratio: float, error: float, temporal: float, effective: float) -> Outlook:
-    """What a fixed pattern of this variance over the temporal one means; temporal: the noise, any unit.
+def outlook(found: Pattern, temporal: float, effective: float) -> Outlook:
+    """What a fixed pattern means beside the temporal noise, in any unit.
 
     sigma²(N) = sigma_1²/N + sigma_F²: N* = sigma_1²/sigma_F². A pattern that is not seen is taken for the
     largest that could hide when it is asked what more subs would gain.
     """
+    ratio, error = found.ratio, found.error
     if not error < _TELLING * max(1.0, ratio):
         return Outlook(None, None, None)
-    sure = ratio > _SURE * error
+    sure = found.told and ratio > _SURE * error
     floor = ratio if sure else max(ratio, 0.0) + 2 * error
     gain = 100 * (1 - math.sqrt((0.5 + floor) / (1 + floor)))
     if not sure:
@@ -160,19 +162,18 @@ def _outlook(
     measured = common(sums.halves, channel, sums.sum[channel], sums.weight[channel], step)
     if measured is None or shared is None or not at_block > 0:
         return Outlook(None, None, None)
-    found = pattern(measured, shared, at_block**2, stack.fwhm_px / step)
-    if found is None:
-        return Outlook(None, None, None)
-    return outlook(found.ratio, found.error, at_block, effective)
+    found = pattern(measured, shared, at_block**2, stack.fwhm_px / step, coarse=step > 1)
+    return outlook(found, at_block, effective)
 
 
-def _shared(placed: list[tuple[int, Member]], weights: Float64, planes: Planes) -> Coherence | None:
+def _shared(placed: list[tuple[int, Member]], weights: Float64, stack: RunningStack) -> Coherence | None:
     """How far odd and even subs moved against each other, in samples of a colour plane.
 
     Looked up at three points of the frame, for a field may turn.
     """
     height, width = placed[0][1].facts.size
-    points = np.array([(0.5, 0.5), (0.2, 0.2), (0.8, 0.8)]) * (width, height)
+    points = np.rint(np.array([(0.5, 0.5), (0.2, 0.2), (0.8, 0.8)]) * (width, height) / 2) * 2
+    sample = max(plane.step for plane in stack.planes.planes)
     draw = np.random.default_rng(len(placed))
     halves = []
     for parity in (1, 0):
@@ -181,10 +182,11 @@ def _shared(placed: list[tuple[int, Member]], weights: Float64, planes: Planes) 
             return None
         if mine.size > _MOST_SUBS:
             mine = np.sort(draw.choice(mine, _MOST_SUBS, replace=False))
-        moves = [p.transform.inverse().apply(points) for i in mine if (p := placed[i][1].placed)]
-        halves.append((np.array(moves) / max(plane.step for plane in planes.planes), weights[mine]))
-    (odd, odd_weight), (even, even_weight) = halves
-    return coherence(odd, even, odd_weight, even_weight)
+        poses = [p.transform for i in mine if (p := placed[i][1].placed)]
+        shift = np.array([pose.inverse().apply(points) - points for pose in poses]) / sample
+        turns = np.array([round(pose.angle_deg / 90) % 4 for pose in poses])
+        halves.append(Moves(shift, turns, weights[mine]))
+    return coherence(halves[0], halves[1], stack.kernel)
 
 
 def _sky_adu(members: Members, intake: Intake) -> float:

@@ -66,17 +66,20 @@ def common(
     return kept if len(kept) == len(SCALES) else None
 
 
-def pattern(measured: tuple[Common, ...], shared: Coherence, temporal: float, fwhm: float) -> Pattern:
+def pattern(
+    measured: tuple[Common, ...], shared: Coherence, temporal: float, fwhm: float, *, coarse: bool = False
+) -> Pattern:
     """The fixed pattern, with the stars' share taken out.
 
     temporal: the stack's temporal variance where interpolation tells no lies, ADU². fwhm: of stars, samples.
-    Per scale covariance = F·shared + S·stars, F the pattern of one sub, S the faint stars.
+    coarse: planes that sample less finely than the stack are smoothed by more than the kernel, by as much as
+    their temporal noise is. Per scale covariance = F·kept + S·stars, F the pattern of one sub, S faint stars.
     """
     fixed, errors = [], []
     for scale, of_scale in zip(measured, shared.scales, strict=True):
-        factor = of_scale.smoothed / max(scale.temporal, 1e-9 * temporal)
-        fixed.append(scale.covariance * factor)
-        errors.append(scale.error * factor)
+        left = scale.temporal / of_scale.smoothed if coarse else temporal
+        fixed.append(scale.covariance / max(left, 1e-9 * temporal))
+        errors.append(scale.error / max(left, 1e-9 * temporal))
     stars = [star_power(scale, fwhm) for scale in SCALES]
     kept = [of_scale.kept for of_scale in shared.scales]
     determinant = kept[0] * stars[1] - kept[1] * stars[0]
