@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from starwell.calibration.low_light import LowLight, LowSet, estimate
+from starwell.calibration.low_light import LowSet
 from starwell.calibration.master import unit_mean
 from starwell.errors import MasterMismatch
 from starwell.flatlab import gate as gates
@@ -24,14 +24,16 @@ from starwell.flatlab.deficits import (
     deficits,
     noise_map,
 )
-from starwell.flatlab.effect import Corrections, Effect, Light, Method, effects, improvement
+from starwell.flatlab.effect import Corrections, Effect, Gain, Light, Method, effects, improvement
 from starwell.flatlab.evidence import Signature
 from starwell.flatlab.experiment import Sets
 from starwell.flatlab.findings import ByLevel, Depth, LeakCheck, SetFound, by_method
 from starwell.flatlab.frames import FrameSet
 from starwell.flatlab.gate import Lights
-from starwell.flatlab.hypotheses import Evidence, Frames, judge
+from starwell.flatlab.grounds import Evidence, Frames
+from starwell.flatlab.hypotheses import judge
 from starwell.flatlab.levels import Measured, by_light, measure
+from starwell.flatlab.mending import mended
 from starwell.flatlab.results import Curve, Results
 from starwell.flatlab.shape import depths, leak, weak_pixels
 from starwell.flatlab.sums import Sums, Told, summed
@@ -40,6 +42,7 @@ from starwell.frame import Float32
 WORST = 20
 """So many of the coldest pixels are shown one by one."""
 
+_NOTHING = np.zeros((0, 0), np.float32)
 _RIVALS = (Method.SAME_CONDITION, Method.ADDITIVE)
 
 
@@ -66,9 +69,9 @@ class Analysis:
         del low
         corrections = self._corrections(bench, whole, lows, lights)
         self._curve(lights.level_e, whole, worst)
-        whole = replace(whole, factor=whole.factor[:0])
         lows += [self._other_level(other, bench, corrections, signature, worst) for other in others]
-        low_light = self._estimate(bench, lows, lights)
+        corrections = replace(corrections, additive_e=_NOTHING)
+        low_light = mended(bench, lows, lights)
         del lows
         self._same_charge(bench, signature)
         self._other_gain(bench, signature)
@@ -77,42 +80,30 @@ class Analysis:
         corrections = replace(corrections, additive_e=low_light.at(held.level_e))
         found = dict(effects(bench, corrections, held.pair))
         gains = [improvement(found[Method.BRIGHT], found[rival]) for rival in _RIVALS]
-        evidence = Evidence(
-            gate,
-            counts,
-            weak_pixels(bench),
-            frames,
-            by_level=signature.by_level,
-            by_time=signature.by_time,
-            by_gain=signature.by_gain,
-            without_light=signature.without_light,
-            hot_share=signature.hot_share(bench),
-            confirmed=signature.confirmed,
-            improvement=max(high for _, _, high in gains),
-            mended=_mended(found),
-            bright_ratio=bench.bright_e / lights.level_e,
-        )
+        times = bench.bright_e / lights.level_e
+        seen = Evidence(gate, counts, weak_pixels(bench), frames, times, self.sets.foreign_dark)
+        evidence = _with_effect(signature.told(seen, bench), found, gains)
         return Results(
-            self.sets,
-            judge(evidence),
-            evidence,
-            signature,
-            bench,
-            lights,
-            whole,
-            found,
-            max(gains),
-            held.noise,
-            self._offsets,
-            self._by_level,
-            held.depth,
-            leaked,
-            self._noted,
-            low_light,
-            corrections,
-            worst,
-            self._curves,
-            self.warnings,
+            sets=self.sets,
+            found=judge(evidence),
+            evidence=evidence,
+            signature=signature,
+            bench=bench,
+            lights=lights,
+            low=whole,
+            effects=found,
+            gained=max(gains),
+            sub_noise=held.noise,
+            offsets=self._offsets,
+            by_level=self._by_level,
+            depth=held.depth,
+            leak=leaked,
+            told=self._noted,
+            low_light=low_light,
+            corrections=corrections,
+            worst=worst,
+            curves=self._curves,
+            warnings=self.warnings,
         )
 
     def _bench(self, low_set: FrameSet) -> tuple[Bench, Lights, Sums]:
@@ -158,8 +149,8 @@ class Analysis:
 
     def _bright(self) -> tuple[Float32, float, int]:
         """The bright flat of mean 1, its level in e-, and its frames."""
-        without = summed(self.sets.bright_dark, self._told)
-        lit = summed(self.sets.bright, self._told)
+        without = summed(self.sets.bright_dark, self._told, halved=False)
+        lit = summed(self.sets.bright, self._told, halved=False)
         level = measure(lit, without, self.warnings, self.sets.bright.facts.egain)
         self._note(self.sets.bright_dark, without)
         self._note(self.sets.bright, lit, level)
@@ -176,12 +167,9 @@ class Analysis:
         self, bench: Bench, whole: Deficits, lows: Sequence[LowSet], lights: Lights
     ) -> Corrections:
         """What L0 alone teaches."""
-        lost = self._estimate(bench, lows, lights).at(lights.level_e)
-        same = lows[0].mean_e / np.float32(lights.level_e)
+        lost = mended(bench, lows, lights).at(lights.level_e)
+        same = lows[0].mean_e, lights.level_e
         return Corrections(bench.bright, same, np.abs(whole.z) > SIGMAS, lost)
-
-    def _estimate(self, bench: Bench, lows: Sequence[LowSet], lights: Lights) -> LowLight:
-        return estimate(bench.bright, lows, bench.dark.count, lights.dark_noise_e, facts=bench.facts)
 
     def _level_of(self, bench: Bench, lit: Sums) -> Measured:
         light = float(np.median((lit.mean() - bench.dark.mean()) / bench.bright))
@@ -208,7 +196,7 @@ class Analysis:
     def _other_bench(self, bench: Bench, lit: FrameSet, without: FrameSet) -> tuple[Bench, Sums, Measured]:
         """The bench with the dark and e-/ADU of another setting, and the dim flats there."""
         dark = summed(without, self._told, variance=True)
-        sums = summed(lit, self._told)
+        sums = summed(lit, self._told, halved=False)
         level = measure(sums, dark, self.warnings, lit.facts.egain)
         self._note(without, dark)
         self._note(lit, sums, level)
@@ -217,7 +205,8 @@ class Analysis:
                 f"{100 * dark.at_floor:.2g} % of the samples of --{without.name} lie at the lowest code: "
                 f"what --{lit.name} tells is not to be trusted. Raise the offset there."
             )
-        there = replace(bench, dark=dark, dark_var_e2=noise_map(dark, level.egain), egain=level.egain)
+        variance = noise_map(dark, level.egain)
+        there = replace(bench, dark=replace(dark, variance=None), dark_var_e2=variance, egain=level.egain)
         return there, sums, level
 
     def _differs(self, name: str, level: Measured, signature: Signature) -> None:
@@ -232,7 +221,7 @@ class Analysis:
     def _panel_off(self, bench: Bench, signature: Signature) -> LeakCheck | None:
         if self.sets.panel_off is None:
             return None
-        sums = summed(self.sets.panel_off, self._told)
+        sums = summed(self.sets.panel_off, self._told, halved=False)
         self._note(self.sets.panel_off, sums)
         found = leak(bench, sums)
         if not found.passed:
@@ -295,6 +284,11 @@ def _worst(whole: Deficits) -> Index:
     some = np.flatnonzero(z > SIGMAS)
     worst: Index = some[np.argsort(-z[some], kind="stable")[:WORST]]
     return worst
+
+
+def _with_effect(seen: Evidence, found: dict[Method, Effect], gains: list[Gain]) -> Evidence:
+    """The evidence with what the methods are worth on held-out frames."""
+    return replace(seen, improvement=max(high for _, _, high in gains), mended=_mended(found))
 
 
 def _mended(found: dict[Method, Effect]) -> float | None:

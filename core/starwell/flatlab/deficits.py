@@ -45,13 +45,13 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deficits:
-    """Of one set: deficit_e and sigma_e, H×W; factor: what its pixels were multiplied by to be even."""
+    """Of one set: deficit_e and sigma_e, H×W; factor: what made its pixels even, where it was asked for."""
 
     level_e: float
     deficit_e: Float32
     sigma_e: Float32
-    factor: Float32
     ratios: Ratios
+    factor: Float32 | None = None
 
     @property
     def z(self) -> Float32:
@@ -66,14 +66,15 @@ def blind_pixels(bright: Float32) -> Mask:
 
 
 def noise_map(dark: Sums, egain: float) -> Float32:
-    """Temporal variance of one dark in e-², pixel by pixel.
+    """Temporal variance of one dark in e-², pixel by pixel, in place of the dark's own.
 
-    The sensor's own, but for pixels noisier than their variance's scatter over the frames explains.
+    The sensor's, but for pixels noisier than their variance's scatter over the frames explains.
     """
     common = np.float32(dark.noise_adu2)
     assert dark.variance is not None
     limit = common * np.float32(1 + _NOISY_SIGMAS * np.sqrt(2 / max(dark.count - 1, 1)))
-    own: Float32 = np.where(dark.variance > limit, dark.variance, common)
+    own = dark.variance
+    own[own <= limit] = common
     own *= np.float32(egain**2)
     return own
 
@@ -86,30 +87,33 @@ def light_e(bench: Bench, mean: Float32, dark: Float32) -> Float32:
     return light
 
 
-def deficits(bench: Bench, mean: Float32, frames: int, dark: Float32, dark_frames: int) -> Deficits:
+def deficits(
+    bench: Bench, mean: Float32, frames: int, dark: Float32, dark_frames: int, *, factor: bool = False
+) -> Deficits:
     """Deficits of a set whose mean (ADU) and dark (ADU) rest on so many frames.
 
     Error: s² = ((a·L + v)/N + v/N_dark)/a² + L²/(N_bright·L_bright·a), v the variance of a dark.
     """
     light = light_e(bench, mean, dark)
-    even, factor = np.empty_like(light), np.empty_like(light)
+    factors = np.empty_like(light) if factor else None
     planes = Planes.of(bench.facts)
     levels, ratios = [], []
     for plane in planes.planes:
         view = planes.view(light, plane)
         flat, level, ratio = levelled(view, plane.step)
-        planes.view(factor, plane)[...] = _factor(flat, view, level)
-        planes.view(even, plane)[...] = np.float32(level) - flat
+        if factors is not None:
+            planes.view(factors, plane)[...] = _factor(flat, view, level)
+        np.subtract(np.float32(level), flat, out=view)
         levels.append(level)
         ratios.append(ratio)
-    even[bench.blind] = 0
+    light[bench.blind] = 0
     level = float(np.mean(levels))
     a, v = bench.bright, bench.dark_var_e2
     variance = (a * np.float32(max(level, 0)) + v) / np.float32(frames)
     variance += v / np.float32(dark_frames)
     variance /= a * a
     variance += np.float32(level**2 / (bench.bright_frames * bench.bright_e)) / a
-    return Deficits(level, even, np.sqrt(variance, out=variance), factor, Ratios.worst(ratios))
+    return Deficits(level, light, np.sqrt(variance, out=variance), Ratios.worst(ratios), factors)
 
 
 def _factor(even: Float32, light: Float32, level: float) -> Float32:
@@ -211,6 +215,7 @@ def at_selected(bench: Bench, one: Selection, mean: Float32, found: Deficits) ->
     level and evenness.
     """
     at, dark = one.at, bench.dark
+    assert found.factor is not None
     a = bench.bright.ravel()[at].astype(np.float64)
     light = (mean.ravel()[at] - dark.halves[one.half].ravel()[at]) * bench.egain / a
     lost = found.level_e - light * found.factor.ravel()[at]

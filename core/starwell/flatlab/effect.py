@@ -43,10 +43,12 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corrections:
-    """The maps of every method, H×W: a(x), the same-condition flat, where it is used, and b(x) in e-."""
+    """The maps of every method, H×W: a(x), the same-condition flat (e-, and its level), where the hybrid uses
+    it, and b(x) in e-.
+    """
 
     bright: Float32
-    same_condition: Float32
+    same_condition: tuple[Float32, float]
     flagged: Mask
     additive_e: Float32
 
@@ -67,7 +69,9 @@ class Corrections:
                 return light_e / a + self.additive_e[rows]
 
     def _divisor(self, rows: slice) -> Float32:
-        return np.maximum(self.same_condition[rows], np.float32(_LEAST_DIVISOR))
+        flat, level = self.same_condition
+        divisor: Float32 = flat[rows] / np.float32(level)
+        return np.maximum(divisor, np.float32(_LEAST_DIVISOR), out=divisor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +106,11 @@ class Effect:
         return noise**2 / self.variance if self.variance > 0 else None
 
 
-def improvement(before: Effect, after: Effect, part: float = 0.99) -> tuple[float, float, float]:
+Gain = tuple[float, float, float]
+"""A part of the FPN that is taken away, and the ends of its interval."""
+
+
+def improvement(before: Effect, after: Effect, part: float = 0.99) -> Gain:
     """How much of before's FPN after takes away, and the ends of the bootstrap's interval, 0..1.
 
     The same tiles are drawn for both.

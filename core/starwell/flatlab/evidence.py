@@ -5,7 +5,7 @@ Pixels are flagged in one half of the frames and measured in others, so that no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from starwell.flatlab.deficits import (
     ratio,
     select,
 )
-from starwell.flatlab.hypotheses import APART
+from starwell.flatlab.grounds import APART, Evidence
 from starwell.flatlab.sums import Sums
 from starwell.frame import Float32, Float64, Mask, Planes
 
@@ -95,6 +95,18 @@ class Signature:
             measured.append((lost.astype(np.float64), sigma.astype(np.float64)))
         self.without_light = ratio(self.cold, measured)
 
+    def told(self, seen: Evidence, bench: Bench) -> Evidence:
+        """The evidence with this signature."""
+        return replace(
+            seen,
+            by_level=self.by_level,
+            by_time=self.by_time,
+            by_gain=self.by_gain,
+            without_light=self.without_light,
+            hot_share=self.hot_share(bench),
+            confirmed=self.confirmed,
+        )
+
     def hot_share(self, bench: Bench) -> float:
         """Share of the flagged pixels that stand out in the half of the darks that did not flag them."""
         flagged = [one for one in (*self.cold, *self.warm) if one.at.size]
@@ -109,7 +121,7 @@ class Signature:
         if not any(one.at.size for one in self.cold):
             return None
         mean = sums.mean()
-        found = deficits(bench, mean, sums.count, bench.dark.mean(), bench.dark.count)
+        found = deficits(bench, mean, sums.count, bench.dark.mean(), bench.dark.count, factor=True)
         here = ratio(self.cold, [at_selected(bench, one, mean, found) for one in self.cold])
         return None if here is None else (found, here)
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from starwell.calibration.matching import same_exposure
 from starwell.errors import MasterMismatch, PlanError
 from starwell.flatlab.frames import FrameSet, flicker, opened, same_sensor, same_setting
-from starwell.flatlab.hypotheses import APART
+from starwell.flatlab.grounds import APART
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ class Sets:
         warnings = [warning for one in self.all() for warning in one.warnings]
         warnings += same_setting(self.bright_dark, self.bright)
         for lit in (*self.lows, *self.held_out):
-            warnings += same_setting(self.dark, lit)
+            warnings += same_setting(self.dark, lit, but=("exposure",))
         if self.panel_off is not None:
             warnings += same_setting(self.dark, self.panel_off)
         warnings += self._other("same-charge", self.same_charge, self.same_charge_dark, "exposure")
@@ -64,6 +65,16 @@ class Sets:
             )
         lit_sets = [one for one in self.all() if not one.name.endswith("dark") and one.name != "panel-off"]
         return [*dict.fromkeys([*warnings, *flicker(lit_sets)])]
+
+    @property
+    def foreign_dark(self) -> str:
+        """Why, by the headers, the darks are not those of the dim flats; empty where they may be."""
+        mine = self.dark.seconds
+        for lit in (*self.lows, *self.held_out):
+            theirs = lit.seconds
+            if mine is not None and theirs is not None and not same_exposure(mine, theirs):
+                return f"The darks are exposed {mine:g} s, --{lit.name} {theirs:g} s."
+        return ""
 
     def _other(self, name: str, lit: FrameSet | None, dark: FrameSet | None, but: str) -> list[str]:
         if (lit is None) != (dark is None):

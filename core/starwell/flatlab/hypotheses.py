@@ -8,21 +8,18 @@ in warm pixels. inconclusive: too few frames, or a set is missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, log
+from math import ceil
 
 import numpy as np
 from scipy.special import ndtr
 
 from starwell.flatlab.deficits import SIGMAS, Counts, Ratio
-from starwell.flatlab.gate import Gate
+from starwell.flatlab.grounds import Evidence, Frames
 
 SLACK = 0.1
 """How well any of the hypotheses predicts a ratio of real pixels."""
-APART = 1.3
-"""Gains, light levels or exposures closer than this factor tell nothing apart."""
 HOT_SHARE = 0.5
 """Of the flagged pixels: from here on they are warm pixels that the dark does not fit."""
 
@@ -32,7 +29,7 @@ _PROPORTIONAL = 0.8
 _MUCH = 4.0
 _DECIDED = 0.95
 _SURE = 0.999
-_TARGET_PART, _TARGET_E = 0.3, 2.0
+_ONE_LEVEL = 0.9
 
 
 class Verdict(StrEnum):
@@ -46,76 +43,6 @@ class Verdict(StrEnum):
     CLIPPED = "clipped"
     DARK_MISMATCH = "dark_mismatch"
     INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """How many frames each set has, and what noise they leave: for the sum of how many more it takes."""
-
-    low: int
-    dark: int
-    level_e: float
-    dark_noise_e: float
-
-    @property
-    def sigma_e(self) -> float:
-        """Error of a pixel's deficit."""
-        read = self.dark_noise_e**2
-        return float(np.sqrt((self.level_e + read) / self.low + read / self.dark))
-
-    @property
-    def least_e(self) -> float:
-        """The smallest deficit of a single pixel that is found beyond doubt."""
-        return SIGMAS * self.sigma_e
-
-    @property
-    def target_e(self) -> float:
-        """The deficit that must not be missed: 30 % of the light, or 2 e- where that is more."""
-        return max(_TARGET_PART * self.level_e, _TARGET_E)
-
-    def needed(self) -> int:
-        """Dim flats, with at least as many darks, that find the target."""
-        s2 = (self.target_e / SIGMAS) ** 2
-        together = (self.level_e + 2 * self.dark_noise_e**2) / s2
-        rest = s2 - self.dark_noise_e**2 / self.dark
-        alone = (self.level_e + self.dark_noise_e**2) / rest if rest > 0 else float("inf")
-        # as many darks as dim flats, or those there are where they are more
-        return ceil(alone if alone <= self.dark else together)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that a verdict rests on.
-
-    counts: of all frames. weak: pixels of low sensitivity in the bright flat. by_level: L/L0 -> ratio of
-    deficits. by_time: t'/t and the ratio at the same charge. by_gain: K'/K and the ratio. without_light:
-    ratio in frames with the panel off. hot_share: of the flagged pixels that are warm in the dark.
-    confirmed: sigmas of the mean deficit in frames that did not select it. improvement: upper end at 99 % of
-    what the better method takes from the total FPN. mended: rms of the flagged pixels after the additive
-    correction over that after the bright flat.
-    """
-
-    gate: Gate
-    counts: Counts
-    weak: Counts
-    frames: Frames
-    by_level: Mapping[float, Ratio] = field(default_factory=dict)
-    by_time: tuple[float, Ratio] | None = None
-    by_gain: tuple[float, Ratio] | None = None
-    without_light: Ratio | None = None
-    hot_share: float = 0.0
-    confirmed: float = 0.0
-    improvement: float = 0.0
-    mended: float | None = None
-    bright_ratio: float = 1e3
-
-    @property
-    def growth(self) -> float | None:
-        """Exponent of the deficit in the light, from the level farthest off: 0 saturated, 1 proportional."""
-        if not self.by_level:
-            return None
-        level = max(self.by_level, key=lambda times: abs(log(times)))
-        return log(max(self.by_level[level].value, 1e-3)) / log(level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +61,8 @@ def judge(evidence: Evidence) -> Found:
     e = evidence
     if not e.gate.passed:
         return Found(Verdict.CLIPPED, _SURE, e.gate.reasons)
+    if e.foreign_dark:
+        return Found(Verdict.DARK_MISMATCH, _SURE, (e.foreign_dark,))
     if e.bright_ratio < _MUCH:
         why = (
             f"The bright flats are only {e.bright_ratio:.2g}× as bright as the dim ones: at the same charge "
@@ -238,7 +167,8 @@ def _cold(e: Evidence) -> Found:
     if e.mended is not None and e.mended > _PROPORTIONAL:
         why = "The held-out frames do not show it: were they shot at the same settings and light?"
         return Found(Verdict.INCONCLUSIVE, 0.5, (seen, why), missing=("held-out",))
-    return Found(best, min(likely[best], _SURE), (seen, *_because(e)))
+    sure = _SURE if e.by_level else _ONE_LEVEL
+    return Found(best, min(likely[best], sure), (seen, *_because(e)))
 
 
 _RIVALS = (Verdict.CHARGE_THRESHOLD, Verdict.LEAK, Verdict.ADU_OFFSET)
@@ -274,8 +204,6 @@ def _missing(e: Evidence, best: Verdict) -> tuple[str, ...]:
         missing += ["same-charge", "same-charge-dark"]
     if e.by_gain is None and best is not Verdict.LEAK:
         missing += ["other-gain", "other-gain-dark"]
-    if not e.by_level:
-        missing.append("low")
     return tuple(missing)
 
 
@@ -286,7 +214,9 @@ def _sharper(e: Evidence) -> int:
 
 
 def _because(e: Evidence) -> tuple[str, ...]:
-    said = [f"At {level:.3g}× the light they lack {r}×." for level, r in sorted(e.by_level.items())]
+    alone = "There is one light level only: a second --low would show whether the deficit saturates."
+    said = [] if e.by_level else [alone]
+    said += [f"At {level:.3g}× the light they lack {r}×." for level, r in sorted(e.by_level.items())]
     if e.by_time is not None:
         said.append(
             f"At the same charge in {e.by_time[0]:.2g} of the time they lack {e.by_time[1]}× (a "

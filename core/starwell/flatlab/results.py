@@ -11,7 +11,8 @@ from starwell.flatlab.evidence import Signature
 from starwell.flatlab.experiment import Sets
 from starwell.flatlab.findings import ByLevel, Depth, LeakCheck, SetFound
 from starwell.flatlab.gate import Lights
-from starwell.flatlab.hypotheses import Evidence, Found
+from starwell.flatlab.grounds import Evidence
+from starwell.flatlab.hypotheses import Found
 from starwell.frame import Float32
 
 Curve = tuple[float, Float32, Float32]

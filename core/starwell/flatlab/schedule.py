@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from starwell.errors import PlanError, StorageError
 from starwell.flatlab.frames import FLICKER_S
-from starwell.flatlab.hypotheses import Frames
+from starwell.flatlab.grounds import Frames
 from starwell.kinds import Kind
 
 READOUT_S = 1.0
@@ -23,6 +23,7 @@ SHORTER, BRIGHTER = 0.2, 5.0
 _DB = 200.0
 _BRIGHT_PART = 0.5
 _BRIGHT_S = 0.5
+_FEW = 25
 _DIVISOR_RULE = 9.8
 """Dim flats per light that make a same-condition flat cost 5 % noise, undithered (methods.md, section 0)."""
 
@@ -128,61 +129,59 @@ class Wish:
     def schedule(self) -> Schedule:
         """The sets in the order of a round."""
         self.check()
-        n, dim = self.frames, f"film on, panel dim: {self.sky_e:.3g} e- in {self.seconds:g} s"
-        low_gain_egain = self.egain * 2**self.shift * 10 ** ((self.gain - self.bright_gain) / _DB)
-        bright_e = _BRIGHT_PART * min(self.full_well_e, low_gain_egain * 2**self.adc_bits)
-
-        def dark(name: str, frames: int, seconds: float, gain: float) -> PlannedSet:
-            return PlannedSet(
-                name=name, kind=Kind.DARK, seconds=seconds, gain=gain, frames=frames, offset=self.offset
-            )
-
-        def flat(name: str, frames: int, level: float, seconds: float, gain: float, light: str) -> PlannedSet:
-            return PlannedSet(
-                name=name,
-                kind=Kind.FLAT,
-                seconds=seconds,
-                gain=gain,
-                frames=frames,
-                level_e=level,
-                offset=self.offset,
-                light=light,
-            )
-
-        t, g, sky = self.seconds, self.gain, self.sky_e
-        lit = f"film off, panel bright: {bright_e:,.0f} e- in {_BRIGHT_S:g} s"
-        sets = [
-            dark("dark", self.darks, t, g),
-            dark("bright-dark", 25, _BRIGHT_S, self.bright_gain),
-            flat("bright", 25, bright_e, _BRIGHT_S, self.bright_gain, lit),
-            flat("low", 2 * n, sky, t, g, dim),
-            flat("held-out", 2 * n, sky, t, g, f"another day or hour; {dim}"),
-        ]
+        t, gain, low_gain = self.seconds, self.gain, self.bright_gain
+        first = [self._dark("dark", self.darks, t, gain)]
+        last = [self._bright(), self._dim("low", 2, 1.0)]
         if not self.minimal:
-            more = f"film on, panel brighter: {sky:.3g} e- in {SHORTER * t:g} s"
-            half = f"film on, panel dimmer: {sky / 2:.3g} e- in {t:g} s"
-            double = f"film on, panel brighter: {2 * sky:.3g} e- in {t:g} s"
-            other = self._second_gain
-            sets[1:1] = [
-                PlannedSet(
-                    name="panel-off",
-                    kind=Kind.FLAT,
-                    seconds=t,
-                    gain=g,
-                    frames=25,
-                    offset=self.offset,
-                    light="panel off, film on, cap off",
-                ),
-                dark("same-charge-dark", n, SHORTER * t, g),
-                dark("other-gain-dark", n, t, other),
+            off = self._dark("panel-off", _FEW, t, gain)
+            first += [
+                msgspec.structs.replace(off, kind=Kind.FLAT, light="panel off, film on, cap off"),
+                self._dark("same-charge-dark", self.frames, SHORTER * t, gain),
+                self._dark("other-gain-dark", self.frames, t, self._second_gain),
             ]
-            sets[-1:-1] = [
-                flat("other-gain", n, sky, t, other, dim),
-                flat("low-half", n, sky / 2, t, g, half),
-                flat("low-double", n, 2 * sky, t, g, double),
-                flat("same-charge", n, sky, SHORTER * t, g, more),
+            last += [
+                msgspec.structs.replace(self._dim("other-gain", 1, 1.0), gain=self._second_gain),
+                self._dim("low-half", 1, 0.5),
+                self._dim("low-double", 1, 2.0),
+                self._dim("same-charge", 1, 1.0, SHORTER),
             ]
-        return Schedule(sets=tuple(sets), egain=self.egain, rounds=self.rounds, celsius=self.celsius)
+        last.append(self._dim("held-out", 2, 1.0))
+        sets = (*first, self._dark("bright-dark", _FEW, _BRIGHT_S, low_gain), *last)
+        return Schedule(sets=sets, egain=self.egain, rounds=self.rounds, celsius=self.celsius)
+
+    def _dark(self, name: str, frames: int, seconds: float, gain: float) -> PlannedSet:
+        return PlannedSet(
+            name=name, kind=Kind.DARK, seconds=seconds, gain=gain, frames=frames, offset=self.offset
+        )
+
+    def _bright(self) -> PlannedSet:
+        native = self.egain * 2**self.shift * 10 ** ((self.gain - self.bright_gain) / _DB)
+        level = _BRIGHT_PART * min(self.full_well_e, native * 2**self.adc_bits)
+        return PlannedSet(
+            name="bright",
+            kind=Kind.FLAT,
+            seconds=_BRIGHT_S,
+            gain=self.bright_gain,
+            frames=_FEW,
+            level_e=level,
+            offset=self.offset,
+            light=f"film off, panel bright: {level:,.0f} e- in {_BRIGHT_S:g} s",
+        )
+
+    def _dim(self, name: str, times: int, brighter: float, longer: float = 1.0) -> PlannedSet:
+        """Dim flats: so many times `frames`, at this part of L0 and of the exposure."""
+        level, seconds = brighter * self.sky_e, longer * self.seconds
+        day = "another day or hour; " if name == "held-out" else ""
+        return PlannedSet(
+            name=name,
+            kind=Kind.FLAT,
+            seconds=seconds,
+            gain=self.gain,
+            frames=times * self.frames,
+            level_e=level,
+            offset=self.offset,
+            light=f"{day}film on, panel at {level:.3g} e- in {seconds:g} s",
+        )
 
 
 def warnings(wish: Wish) -> list[str]:

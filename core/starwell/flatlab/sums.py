@@ -29,10 +29,11 @@ Patch = tuple[int, tuple[slice, slice], Float32]
 class Sums:
     """One set, in file ADU.
 
-    halves: mean of the even and of the odd frames, H×W; counts: frames in each. variance: of every pixel
-    over the frames, where it was asked for. noise_adu2: of a frame, by pairs brought to one level. floor_adu:
-    the lowest code. at_floor: share of the samples there, if they pile up or it is 0. saturated: samples at
-    the top, by sampled pixel. patches: means of the first 1, 2, 4, … frames, where they were asked for.
+    halves: mean of the even and of the odd frames, H×W, or of all and nothing; counts: frames in each.
+    variance: of every pixel over the frames, where it was asked for. noise_adu2: of a frame, by pairs brought
+    to one level. floor_adu: the lowest code. at_floor: share of the samples there, if they pile up or it is
+    0. saturated: samples at the top, by sampled pixel. patches: means of the first 1,
+    2, 4, … frames, where they were asked for.
     """
 
     name: str
@@ -51,26 +52,35 @@ class Sums:
         return sum(self.counts)
 
     def mean(self, rows: slice = slice(None)) -> Float32:
-        """Mean of all frames."""
+        """Mean of all frames; not a copy where they were not halved."""
         n0, n1 = self.counts
+        if n1 == 0:
+            return self.halves[0][rows]
         half0, half1 = self.halves
         total: Float32 = half0[rows] * np.float32(n0 / self.count) + half1[rows] * np.float32(n1 / self.count)
         return total
 
 
 def summed(
-    one: FrameSet, told: Told, *, variance: bool = False, patches: bool = False, every: int = 50
+    one: FrameSet,
+    told: Told,
+    *,
+    halved: bool = True,
+    variance: bool = False,
+    patches: bool = False,
+    every: int = 50,
 ) -> Sums:
     """Read a set once. told: hears of every so many frames."""
     shape = one.facts.shape
-    totals = (np.zeros(shape, np.uint32), np.zeros(shape, np.uint32))
+    totals = (np.zeros(shape, np.uint32), np.zeros(shape if halved else (0, 0), np.uint32))
     counts = [0, 0]
     spread = _Spread(shape) if variance else None
     deepening = _Deepening(one.facts.size) if patches else None
     sample = _Sample(one.facts.saturation_adu)
     for i, pixels in enumerate(_plain(one)):
-        np.add(totals[i % 2], pixels, out=totals[i % 2], casting="unsafe")
-        counts[i % 2] += 1
+        half = i % 2 if halved else 0
+        np.add(totals[half], pixels, out=totals[half], casting="unsafe")
+        counts[half] += 1
         sample.add(pixels)
         if spread is not None:
             spread.add(pixels)
