@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
 from starwell.calibration.defects import Points
 from starwell.calibration.screening import Screened
@@ -177,7 +177,8 @@ def _centre(stack: Float32, curve: NoiseCurve) -> tuple[Float32, Float32, Mask]:
 def _span(count: int, low: int, high: int) -> float:
     """Expected distance in sigmas between two order statistics of a Gaussian sample (Blom)."""
     rank = (np.array([low, high]) + 1 - 0.375) / (count + 0.25)
-    return float(np.diff(ndtri(rank))[0])
+    low, high = (NormalDist().inv_cdf(share) for share in rank)
+    return high - low
 
 
 def _mean(

@@ -175,7 +175,10 @@ def missing_in_words(kind: Kind, lights: Facts, nearest: Fit | None) -> str:
     if nearest is None:
         said = f"No {NAMES[kind]} is at hand for {wanted}."
     else:
-        words = "; ".join(difference.words for difference in nearest.differences)
+        differing = nearest.differences
+        # of another camera nothing else matters
+        other = [difference for difference in differing if difference.field == "camera"]
+        words = "; ".join(difference.words for difference in other or differing)
         said = f"No {NAMES[kind]} at hand fits {wanted}: the closest, {nearest.kept.name}, has {words}."
     return f"{said} Shoot {series(kind, lights)}: `{command(kind, lights)}`, then `starwell library add` it."
 

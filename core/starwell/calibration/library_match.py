@@ -13,7 +13,7 @@ from starwell.calibration.library_kept import Kept, rotation_of, telescope_of
 from starwell.calibration.master import Masters
 from starwell.calibration.matching import check, window
 from starwell.errors import MasterMismatch
-from starwell.frame import Facts, Kind
+from starwell.frame import Facts, Kind, Roi
 from starwell.sensor.store import plain_name
 
 SAME_CELSIUS = 1.0
@@ -133,8 +133,17 @@ def _window(kept: Kept, lights: Facts) -> Difference | None:
     try:
         window(kept.outline, lights)
     except MasterMismatch as mismatch:
-        return Difference("window", f"window or size: {mismatch}")
+        if kept.shape == lights.shape and kept.roi == lights.exposure.roi:
+            return Difference("window", f"window {str(mismatch).rstrip('.')}")
+        mine, theirs = _placed(kept.shape, kept.roi), _placed(lights.shape, lights.exposure.roi)
+        return Difference("window", f"window {mine}, not {theirs}")
     return None
+
+
+def _placed(shape: tuple[int, ...], roi: Roi | None) -> str:
+    """A window in words: `1304×976 at 8,4`."""
+    size = "×".join(str(n) for n in (*shape[-2:][::-1], *shape[:-2]))
+    return size if roi is None else f"{size} at {roi.x},{roi.y}"
 
 
 def _setting(field: str) -> Callable[[Kept, Facts], Difference | None]:

@@ -44,17 +44,24 @@ _MIXED = ("camera", "gain", "offset", "binning", "size", "Bayer pattern")
 def survey_lights(lights: Mapping[Path, Facts]) -> list[Remark]:
     """Mixed settings, drifting temperatures and keywords that are not there, in lights of one set."""
     remarks: list[Remark] = []
+    unnoted: list[str] = []
     for field, value, serious in _FIELDS:
         by_value: dict[object, list[Path]] = {}
         for path, facts in lights.items():
             by_value.setdefault(value(facts), []).append(path)
         silent = by_value.pop(None, [])
-        if silent and field != "Bayer pattern":
-            words = f"{_count(silent, lights)} do not note their {field}: masters are matched without it."
-            remarks.append(Remark("lights", words, serious and len(silent) < len(lights)))
+        if len(silent) == len(lights):
+            unnoted.append(field)
+        elif silent and field != "Bayer pattern":
+            words = f"{len(silent)} of {len(lights)} lights do not note their {field}: {names(silent)}."
+            remarks.append(Remark("lights", words, serious))
         if len(by_value) > 1 and field in _MIXED:
             parts = (f"{_shown(v)} ({names(paths)})" for v, paths in by_value.items())
             remarks.append(Remark("lights", f"The lights differ in {field}: {', '.join(parts)}.", True))
+    quiet = [field for field in unnoted if field != "Bayer pattern"]
+    if quiet:
+        words = f"No light notes its {_listed(quiet)}: masters are matched without."
+        remarks.append(Remark("lights", words))
     celsius = sorted(f.sensor_celsius for f in lights.values() if f.sensor_celsius is not None)
     if celsius and celsius[-1] - celsius[0] > SPREAD_CELSIUS:
         words = f"The lights were taken at {celsius[0]:.1f} to {celsius[-1]:.1f} °C: they take several darks."
@@ -72,7 +79,7 @@ def _off_setpoint(lights: Mapping[Path, Facts]) -> list[Remark]:
     ]
     if not off:
         return []
-    return [Remark("lights", f"The cooler did not hold its setpoint in {_count(off, lights)}: {names(off)}.")]
+    return [Remark("lights", f"The cooler did not hold its setpoint in {len(off)} of them: {names(off)}.")]
 
 
 def survey_masters(kept: Iterable[Kept], at: datetime | None = None) -> list[Remark]:
@@ -82,7 +89,7 @@ def survey_masters(kept: Iterable[Kept], at: datetime | None = None) -> list[Rem
         quiet = [word for word, value in _matched_by(one).items() if value is None]
         if quiet:
             words = f"it does not note its {_listed(quiet)}: it is matched without."
-            remarks.append(Remark(one.name, words, serious=True))
+            remarks.append(Remark(one.name, words))
         age = one.age_days(at)
         if age is not None and age > OLD_DAYS and one.kind is not Kind.FLAT:
             remarks.append(Remark(one.name, f"this {NAMES[one.kind]} is {age:.0f} days old: shoot it anew."))
@@ -101,10 +108,6 @@ def _matched_by(kept: Kept) -> dict[str, object]:
     if kept.kind is not Kind.BIAS:
         fields |= {"exposure": kept.seconds, "temperature": kept.celsius}
     return fields
-
-
-def _count(some: Sequence[Path], every: Mapping[Path, Facts]) -> str:
-    return "all lights" if len(some) == len(every) else f"{len(some)} of {len(every)} lights"
 
 
 def _shown(value: object) -> str:

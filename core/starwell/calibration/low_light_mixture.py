@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
-from scipy.special import ndtr
 
 from starwell.frame import Float32, Float64
 
@@ -60,6 +59,8 @@ def mixture(deficit_e: Float32, sigma_e: Float32, top_e: float) -> Mixture:
 def _odds(d: Float32 | Float64, s: Float32 | Float64, width: float, top_e: float) -> Float64:
     """How much likelier a deficit is under U(0, L), blurred by its error, than under the dense normal."""
     d, s = np.asarray(d, np.float64), np.asarray(s, np.float64)
+    from scipy.special import ndtr  # large, and most stacks need no mixture
+
     slab = (ndtr(d / s) - ndtr((d - top_e) / s)) / top_e
     # a pixel that gave less than nothing lost everything
     slab = np.where(d > top_e, np.maximum(slab, 0.5 / top_e), slab)

@@ -112,7 +112,7 @@ def _add(library: Library, arguments: argparse.Namespace) -> int:
             if one.file is None:
                 print(f"passed by: {one.name}: {one.refused}", file=sys.stderr)
     if not kept:
-        why = f"{added[0].name}: {added[0].refused}" if added else "there are no frames"
+        why = f"{added[0].name}: {added[0].refused.rstrip('.')}" if added else "there are no frames"
         raise MasterMissing(f"Nothing was added to the library: {why}.")
     return 0
 

@@ -94,7 +94,7 @@ def audit(library: Library, arguments: argparse.Namespace) -> int:
         print(f"{len(kept)} masters at hand, the library is {library.folder}")
         print("\n".join(_remark_line(remark) for remark in remarks) or "  nothing to remark on them")
         for group in groups:
-            print(f"\n{group.label}: {group.count} lights")
+            print(f"\n{group.label}: {group.count} light{'s' if group.count > 1 else ''}")
             for line in (*map(_remark_line, group.remarks), *(_residual(group.residual))):
                 print(line)
             for one in group.needs:
@@ -121,8 +121,11 @@ def _groups(library: Library, arguments: argparse.Namespace) -> list[LightsAudit
 
 
 def _at_hand(library: Library, arguments: argparse.Namespace) -> list[Kept]:
+    """The masters at hand of the lights' own cameras."""
     given = lights_and_others(arguments.lights)
-    return at_hand([file for lights in given.sets for file in lights.files], given.others, library)
+    cameras = {plain_name(facts.camera or "") for lights in given.sets for facts in lights.every}
+    kept = at_hand([file for lights in given.sets for file in lights.files], given.others, library)
+    return [one for one in kept if plain_name(one.camera or "") in cameras | {""}]
 
 
 def _asked(arguments: argparse.Namespace, kept: Sequence[Kept]) -> Facts:

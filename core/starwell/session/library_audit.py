@@ -111,7 +111,7 @@ def _planned(
         return None, [Remark("lights", f"{_name(frame)}: {taken.reason}, {taken.detail}.", serious=True)]
     if intake.findings is None:
         return None, [Remark("lights", f"{_name(frame)} shows no stars: its sky is not measured.")]
-    remarks = [Remark("e-/ADU", warning, serious=True) for warning in intake.findings.warnings]
+    remarks = [Remark("e-/ADU", told, told.startswith("EGAIN")) for told in intake.findings.warnings]
     seconds = frame.facts.exposure.seconds
     if not intake.pedestal_is_off or not seconds:
         return None, remarks
