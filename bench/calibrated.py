@@ -12,7 +12,6 @@ from starwell.align.transform import Transform
 from starwell.calibration import stored
 from starwell.calibration.calibrate import Calibrated, Calibrator
 from starwell.calibration.master import Masters
-from starwell.camera.conditions import conditions
 from starwell.files.frames import open_frame
 from starwell.frame import Kind
 
@@ -36,6 +35,8 @@ def calibrated_subs(folder: Path, night: str, count: int) -> Iterator[tuple[int,
 
 def corner_error_px(night: str, number: int, found: Transform) -> float:
     """How far the worst corner of a sub lands from where it belongs on sub 0."""
+    from starwell.camera.conditions import conditions  # others are measured without it
+
     plan = frames.NIGHTS[night].plan
     truth = conditions(plan, 0).pose @ conditions(plan, number).pose.inverse()
     height, width = plan.size

@@ -12,14 +12,18 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from starwell.camera.plan import Dust, Mount, Nebula, Optics, Scene, SkyPlan, Trail, Weather
-from starwell.camera.sky import Chip, Flaw, Sky
+from starwell.camera.chip import Chip, Flaw
 from starwell.files import fits
 from starwell.files.keywords import keywords_of
 from starwell.frame import Bayer, Float32
+
+if TYPE_CHECKING:
+    from starwell.camera.sky import Sky
 
 WORK = Path(__file__).parent / "work"
 CALIBRATION_FRAMES = 16
@@ -126,6 +130,8 @@ def _path(folder: Path, night: str, number: int) -> Path:
 
 @cache
 def _sky(night: str) -> Sky:
+    from starwell.camera.sky import Sky  # what only reads the frames is measured without it
+
     return Sky(NIGHTS[night].plan)
 
 

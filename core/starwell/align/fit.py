@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from starwell.align.transform import Transform
 from starwell.frame import Float64
@@ -54,12 +53,17 @@ class Field:
 
     def __init__(self, z: Complex) -> None:
         self.z = z
-        self._tree = cKDTree(xy(z))
 
     def nearest(self, z: Complex, radius_px: float) -> tuple[Float64, Indices]:
         """Distance and index of the nearest field star of each position; infinite where none is in reach."""
-        distance, j = self._tree.query(xy(z), distance_upper_bound=radius_px)
-        return np.asarray(distance), np.asarray(j)
+        if not len(self.z):
+            return np.full(len(z), np.inf), np.zeros(len(z), np.intp)
+        squares = np.square(np.subtract.outer(z.real, self.z.real))
+        squares += np.square(np.subtract.outer(z.imag, self.z.imag))
+        j = squares.argmin(axis=1)
+        distance = np.sqrt(squares[np.arange(len(z)), j])
+        distance[distance >= radius_px] = np.inf
+        return distance, j
 
     def brightest(self, count: int) -> Field:
         """The field of the brightest stars only."""

@@ -12,7 +12,6 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from starwell.align.fit import Complex, Indices, Similarity
 from starwell.frame import Float64
@@ -83,6 +82,8 @@ def _base(z: Complex, triples: Indices) -> Float64:
 def _partners(
     shape_p: Complex, base_p: Float64, shape_q: Complex, base_q: Float64, scale: tuple[float, float]
 ) -> tuple[Indices, Indices]:
+    from scipy.spatial import cKDTree  # 35 MB, which a night without a turned camera never needs
+
     low, high = np.log(scale)
     unit = _SHAPE_RADIUS / max((high - low) / 2, 1e-3)
     key_p = np.column_stack([shape_p.real, shape_p.imag, unit * (np.log(base_p) + (low + high) / 2)])

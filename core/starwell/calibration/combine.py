@@ -177,8 +177,8 @@ def _centre(stack: Float32, curve: NoiseCurve) -> tuple[Float32, Float32, Mask]:
 def _span(count: int, low: int, high: int) -> float:
     """Expected distance in sigmas between two order statistics of a Gaussian sample (Blom)."""
     rank = (np.array([low, high]) + 1 - 0.375) / (count + 0.25)
-    low, high = (NormalDist().inv_cdf(share) for share in rank)
-    return high - low
+    below, above = (NormalDist().inv_cdf(share) for share in rank)
+    return above - below
 
 
 def _mean(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter
 
 from starwell.frame import Float32, Float64, Mask
 from starwell.session.advice_causes import Cause, Finding
@@ -177,6 +176,8 @@ def fine(levels: Float64) -> Float64:
     terms = np.column_stack([x**i * y**j for i in range(5) for j in range(5 - i)])
     fit, *_ = np.linalg.lstsq(terms, levels.ravel(), rcond=None)
     rough: Float64 = levels - (terms @ fit).reshape(levels.shape)
+    from scipy.ndimage import median_filter  # large, and one audit a night needs it
+
     around: Float64 = median_filter(rough, size=_AROUND_CELLS, mode="reflect")
     return rough - around
 

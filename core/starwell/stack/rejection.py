@@ -16,8 +16,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from starwell.frame import Float32, Float64
 from starwell.measure.compare import Normalisation
@@ -242,6 +240,20 @@ def _edges(deviation: Float32, places: Indices, sigma: Float32) -> Indices:
     return np.extract(inside & off, neighbours)
 
 
+def _labels(start: Indices, end: Indices, count: int) -> Indices:
+    """The lowest number in the group of each of `count` pixels, start and end being linked pairs of them."""
+    label = np.arange(count)
+    while True:
+        a, b = label[start], label[end]
+        if (a == b).all():
+            return label
+        lower, upper = np.minimum(a, b), np.maximum(a, b)
+        np.minimum.at(label, upper, lower)
+        # what stands for a group may by now belong to another one
+        while (label[label] != label).any():
+            label = label[label]
+
+
 def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:
     """The surroundings of connected (8-neighbour) blobs of at least `blob` pixels; found is sorted."""
     width = shape[1]
@@ -253,8 +265,7 @@ def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:
     start, end = np.concatenate(links, axis=1)
     if start.size < blob - 1:
         return found[:0]
-    graph = coo_array((np.ones(start.size, np.uint8), (start, end)), shape=(found.size, found.size))
-    _, label = connected_components(graph, directed=False)
+    label = _labels(start, end, found.size)
     big = found[np.bincount(label)[label] >= blob]
     if not big.size:
         return big
