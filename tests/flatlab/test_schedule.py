@@ -77,9 +77,7 @@ def test_the_lights_own_gain_is_no_other_gain():
 
 def test_a_plan_is_printed_and_written_for_capture(tmp_path, capsys):
     target = tmp_path / "s.json"
-    call = (
-        "flatlab plan --egain 0.0098 --read-noise 1.3 --sky 8 --exposure 10 --gain 300 --frames 20 --darks 30"
-    )
+    call = f"{PLAN} --frames 20 --darks 30"
     assert main([*call.split(), "--minimal", "--json", str(target)]) == 0
     printed = capsys.readouterr()
     assert "Smallest deficit" in printed.out
@@ -152,9 +150,7 @@ def test_an_exposure_that_fails_is_taken_again_and_light_nobody_can_change_is_to
 
 def test_a_simulated_camera_shoots_a_schedule_and_goes_on_where_it_was_broken_off(tmp_path, capsys):
     target, out = tmp_path / "s.json", tmp_path / "out"
-    call = (
-        "flatlab plan --egain 0.0098 --read-noise 1.4 --sky 8 --exposure 10 --gain 300 --frames 3 --darks 4"
-    )
+    call = f"{PLAN} --frames 3 --darks 4"
     assert main([*call.split(), "--rounds", "2", "--json", str(target)]) == 0
     camera = "simulated:speed=100000,size=64x64,truth=charge_threshold"
     shoot = ["flatlab", "capture", str(target), "--camera", camera, "-o", str(out)]

@@ -59,7 +59,7 @@ class Evidence:
     counts: of all frames. bright_ratio: the bright flats' light over the dim ones'. foreign_dark: why, by the
     headers, the darks are not theirs. weak: pixels of low sensitivity in the bright flat. by_level: L/L0 ->
     ratio of deficits. by_time: t'/t and the ratio at the same charge. by_gain: K'/K and the ratio.
-    without_light: ratio in frames with the panel off. hot_share: of the flagged pixels that are warm in the dark.
+    without_light: ratio in frames with the panel off. hot_share: of the flagged pixels, warm in the dark.
     confirmed: sigmas of the mean deficit in frames that did not select it. improvement: upper end at 99 % of
     what the better method takes from the total FPN. mended: rms of the flagged pixels after the additive
     correction over that after the bright flat.
