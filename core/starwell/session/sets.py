@@ -13,6 +13,7 @@ from starwell.errors import StorageError
 from starwell.files.frames import gather, levels_of_set, open_facts, open_frame
 from starwell.files.levels import Levels, with_levels
 from starwell.frame import Facts, Float32, Frame, Kind
+from starwell.stack.heap import keep_heap_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def lights_and_others(paths: Iterable[Path | str], *, mix: bool = False) -> Give
 
 
 def _read(paths: Iterable[Path | str]) -> tuple[dict[Path, Facts], list[Unreadable]]:
+    keep_heap_small()  # the frames that are looked into come first of all
     known: dict[Path, Facts] = {}
     unreadable: list[Unreadable] = []
     for path in gather(_lights_of(Path(path)) for path in paths):
