@@ -232,6 +232,25 @@ def test_a_night_without_its_own_flats_takes_the_nearest_and_says_how_old(nights
     assert any("another night, 9 days older" in warning for warning in masters.warnings)
 
 
+def test_a_flat_that_serves_two_nights_is_told_for_the_one_it_is_not_of(nights: Nights) -> None:
+    lights = nights.lights
+    numbered = {n: replace(f, header={}) for n, f in lights.facts_by_number().items() if n <= 2 * SUBS}
+    flats = [one for one in at_hand(lights.files, {}) if one.rotation == 0.0]
+    [masters] = Chooser(MasterPaths(flat="auto"), flats).choose(numbered, lights.frame).all
+    assert any("another night, 9 days older" in warning for warning in masters.warnings)
+
+
+def test_flats_without_anything_to_take_off_are_no_masters(nights: Nights) -> None:
+    lights = nights.lights
+    [one, *_] = [kept for kept in at_hand(lights.files, {}) if kept.kind.value == "Flat"]
+    facts = {1: lights.facts_by_number()[1]}
+    with pytest.raises(MasterMissing, match="has to lose its bias"):
+        Chooser(MasterPaths(flat="auto"), [one]).choose(facts, lights.frame)
+    live = Chooser(MasterPaths(flat="auto"), [one], go_without=True).choose(facts, lights.frame)
+    assert live.of[1].flat is None
+    assert live.of[1].warnings[0].startswith("These lights go without a flat.")
+
+
 def test_nothing_that_fits_is_an_error_on_disk_and_a_warning_live(nights: Nights) -> None:
     lights = nights.lights
     short = replace(lights.facts_by_number()[1], exposure=replace(lights.facts.exposure, seconds=5.0))

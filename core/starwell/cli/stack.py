@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from starwell.errors import NothingStacked, PlanError
 from starwell.frame import Colour
-from starwell.session.automatic import Chooser, at_hand, is_automatic
+from starwell.session.automatic import Chooser, at_hand
 from starwell.session.build import Method
 from starwell.session.events import (
     Event,
@@ -26,6 +26,7 @@ from starwell.session.noise import noise_lines
 from starwell.session.output import Stacked, Unit
 from starwell.session.sets import LightSet, Unreadable, light_sets, lights_and_others
 from starwell.session.stack_files import MasterPaths, Outputs, SetRun
+from starwell.session.wanted import is_automatic
 from starwell.stack.kernels import Kernel
 
 _EPILOG = """\

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.library import load_masters, open_master
@@ -16,54 +15,14 @@ from starwell.calibration.library_open import open_found, open_kept
 from starwell.calibration.library_shelf import Library
 from starwell.calibration.low_light_file import read_low_light
 from starwell.calibration.master import NAMES, Master, Masters
-from starwell.errors import MasterMissing
+from starwell.errors import MasterError, MasterMissing
 from starwell.frame import Facts, Frame, Kind
 from starwell.session.flat_choice import DustJudge
 from starwell.session.light_groups import Group, groups_of
+from starwell.session.wanted import AUTO, Wanted, is_automatic
 
-AUTO = "auto"
 WITHOUT = "These lights go without a"
 """How a warning begins that no master of a kind could be chosen."""
-
-
-class Wanted(Protocol):
-    """Masters as the user names them; `auto` has them chosen."""
-
-    @property
-    def bias(self) -> str | None:
-        """A master, a folder, a level in ADU, or auto."""
-
-    @property
-    def dark(self) -> str | None:
-        """A master, a folder, or auto."""
-
-    @property
-    def flat(self) -> str | None:
-        """A master, a folder, or auto."""
-
-    @property
-    def dark_flat(self) -> str | None:
-        """A master, a folder, or auto."""
-
-    @property
-    def low_light(self) -> str | None:
-        """A low-light map."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Masters as a program names them."""
-
-    bias: str | None = None
-    dark: str | None = None
-    flat: str | None = None
-    dark_flat: str | None = None
-    low_light: str | None = None
-
-
-def is_automatic(wanted: Wanted) -> bool:
-    """Whether any master is to be chosen."""
-    return AUTO in (wanted.bias, wanted.dark, wanted.flat, wanted.dark_flat, wanted.low_light)
 
 
 def at_hand(
@@ -103,6 +62,17 @@ class Chosen:
         return {number: made[masters] for number, masters in self.of.items()}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Lights of a group, the masters they share, and what is to be said of these for these lights."""
+
+    numbers: tuple[int, ...]
+    facts: Facts
+    masters: Masters
+    warnings: tuple[str, ...]
+    explained: str
+
+
 class Chooser:
     """Chooses masters for lights from those at hand; what was opened for one set serves the next.
 
@@ -119,7 +89,7 @@ class Chooser:
         self._reread: Callable[[int], Frame] = _unread
         self._opened: dict[tuple[object, ...], Master] = {}
         self._flats_opened: dict[tuple[str, ...], Master] = {}
-        self._sets: dict[tuple[int, ...], Masters] = {}
+        self._sets: dict[tuple[int, int, int], Masters] = {}
 
     def choose(self, lights: Mapping[int, Facts], reread: Callable[[int], Frame]) -> Chosen:
         """The masters of all lights; MasterMissing says which lights have none, and what to shoot.
@@ -128,18 +98,24 @@ class Chooser:
         """
         self._reread = reread
         self._flats_opened, self._sets = {}, {}  # the flats of one filter are of no use to the next
-        of: dict[int, Masters] = {}
-        facts: dict[int, Facts] = {}
-        explained: list[str] = []
-        for group in groups_of(lights):
-            for numbers, masters, words in self._of_group(group):
-                of |= dict.fromkeys(numbers, masters)
-                facts |= dict.fromkeys(numbers, group.facts)
-                explained.append(words)
-        ordered = {number: of[number] for number in lights}
-        return Chosen(ordered, facts, tuple(dict.fromkeys(explained)))
+        parts = [part for group in groups_of(lights) for part in self._of_group(group)]
+        told: dict[int, list[str]] = {}
+        for part in parts:
+            told.setdefault(id(part.masters), []).extend(part.warnings)
+        whole = {
+            id(part.masters): replace(
+                part.masters, warnings=tuple(dict.fromkeys((*part.masters.warnings, *told[id(part.masters)])))
+            )
+            for part in parts
+        }
+        of = {number: part for part in parts for number in part.numbers}
+        return Chosen(
+            {number: whole[id(of[number].masters)] for number in lights},
+            {number: of[number].facts for number in lights},
+            tuple(dict.fromkeys(part.explained for part in parts if part.explained)),
+        )
 
-    def _of_group(self, group: Group) -> list[tuple[tuple[int, ...], Masters, str]]:
+    def _of_group(self, group: Group) -> list[_Part]:
         """A group's masters: one set, or one for each flat that some of its lights show the dust of."""
         warnings: list[str] = []
         words: list[str] = []
@@ -147,48 +123,52 @@ class Chooser:
         dark = self._dark(group.facts, bias, warnings, words)
         base = Masters(bias=bias, dark=dark, low_light=self._low_light)
         if self._wanted.flat is None:
-            return [self._together(group.numbers, base, None, warnings, words)]
+            return [self._part(group, group.numbers, base, None, warnings, words)]
         if self._wanted.flat != AUTO:
             flat = self._named(Kind.FLAT, self._wanted.flat, bias)
-            return [self._together(group.numbers, base, flat, warnings, words)]
-        found = self._find(Kind.FLAT, group.facts, warnings)
-        if found is None:
-            return [self._together(group.numbers, base, None, warnings, words)]
-        parts = []
-        for mine, numbers in self._flats(group, found, base):
-            told = [*warnings, *mine.warnings]
-            words_too = [*words, mine.explained]
-            parts.append(self._together(numbers, base, self._flat(mine.kept), told, words_too))
-        return parts
+            return [self._part(group, group.numbers, base, flat, warnings, words)]
+        try:
+            found = find(Kind.FLAT, group.facts, self._among)
+            split = [
+                (mine, numbers, self._flat(mine.kept)) for mine, numbers in self._flats(group, found, base)
+            ]
+        except MasterError as error:
+            self._without(Kind.FLAT, error, warnings)
+            return [self._part(group, group.numbers, base, None, warnings, words)]
+        return [
+            self._part(group, numbers, base, flat, [*warnings, *mine.warnings], [*words, mine.explained])
+            for mine, numbers, flat in split
+        ]
 
-    def _together(
+    def _part(
         self,
+        group: Group,
         numbers: tuple[int, ...],
         base: Masters,
         flat: Master | None,
         warnings: Sequence[str],
         words: Sequence[str],
-    ) -> tuple[tuple[int, ...], Masters, str]:
-        masters = replace(base, flat=flat)
-        told = (*warnings, *(warning for master in masters.all() for warning in master.warnings))
-        told += masters.low_light.warnings if masters.low_light is not None else ()
-        key = tuple(id(master) for master in masters.all())
+    ) -> _Part:
+        key = (id(base.bias), id(base.dark), id(flat))
         if key not in self._sets:
-            self._sets[key] = replace(masters, warnings=tuple(dict.fromkeys(told)))
-        return numbers, self._sets[key], f"auto: {'; '.join(words)}" if words else ""
+            masters = replace(base, flat=flat)
+            told = [warning for master in masters.all() for warning in master.warnings]
+            told += masters.low_light.warnings if masters.low_light is not None else ()
+            self._sets[key] = replace(masters, warnings=tuple(told))
+        explained = f"auto: {'; '.join(words)}" if words else ""
+        return _Part(numbers, group.facts, self._sets[key], tuple(warnings), explained)
 
     def _bias(self, lights: Facts, warnings: list[str], words: list[str]) -> Master | None:
         if self._wanted.bias is None:
             return None
         if self._wanted.bias != AUTO:
             return self._named(Kind.BIAS, self._wanted.bias, None)
-        if self._wanted.dark is None:
-            found = self._find(Kind.BIAS, lights, warnings)
-            return None if found is None else self._found(found, lights, None, warnings, words)
         try:
-            return self._found(find(Kind.BIAS, lights, self._among), lights, None, warnings, words)
-        except MasterMissing:
-            return None  # the dark holds its bias
+            return self._chosen(Kind.BIAS, lights, None, warnings, words)
+        except MasterError as error:
+            if self._wanted.dark is None:
+                self._without(Kind.BIAS, error, warnings)
+            return None  # a dark holds its bias
 
     def _dark(
         self, lights: Facts, bias: Master | None, warnings: list[str], words: list[str]
@@ -197,31 +177,30 @@ class Chooser:
             return None
         if self._wanted.dark != AUTO:
             return self._named(Kind.DARK, self._wanted.dark, bias)
-        if bias is None:
-            found = self._find(Kind.DARK, lights, warnings)
-            return None if found is None else self._found(found, lights, None, warnings, words)
         try:
-            return self._found(find(Kind.DARK, lights, self._among), lights, bias, warnings, words)
-        except MasterMissing as missing:
-            warnings.append(f"Only the bias is taken off, dark current and hot pixels stay. {missing}")
+            return self._chosen(Kind.DARK, lights, bias, warnings, words)
+        except MasterError as error:
+            if bias is None:
+                self._without(Kind.DARK, error, warnings)
+            else:
+                warnings.append(f"Only the bias is taken off, dark current and hot pixels stay. {error}")
             return None
 
-    def _find(self, kind: Kind, lights: Facts, warnings: list[str]) -> Found | None:
-        try:
-            return find(kind, lights, self._among)
-        except MasterMissing as missing:
-            if not self._go_without:
-                raise
-            warnings.append(f"{WITHOUT} {NAMES[kind]}. {missing}")
-            return None
+    def _without(self, kind: Kind, error: MasterError, warnings: list[str]) -> None:
+        """Go on without a master, and say so, or raise what says why there is none."""
+        if not self._go_without:
+            raise error
+        warnings.append(f"{WITHOUT} {NAMES[kind]}. {error}")
 
-    def _found(
-        self, found: Found, lights: Facts, bias: Master | None, warnings: list[str], words: list[str]
+    def _chosen(
+        self, kind: Kind, lights: Facts, bias: Master | None, warnings: list[str], words: list[str]
     ) -> Master:
+        found = find(kind, lights, self._among)
+        key = (found.kept.files, found.other and found.other.files, round(found.share, 3))
+        master = self._open(key, lambda: open_found(found, self._among, lights, bias))
         warnings += found.warnings
         words.append(found.explained)
-        key = (found.kept.files, found.other and found.other.files, round(found.share, 3))
-        return self._open(key, lambda: open_found(found, self._among, lights, bias))
+        return master
 
     def _named(self, kind: Kind, path: str, bias: Master | None) -> Master:
         def opened() -> Master:

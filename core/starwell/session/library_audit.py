@@ -19,12 +19,13 @@ from starwell.frame import Facts, Frame, Kind
 from starwell.sensor.store import find as measured_sensor
 from starwell.sensor.sub_exposure import Exposed
 from starwell.session.advice_audit import Audit, judge
-from starwell.session.automatic import AUTO, WITHOUT, Asked, Chooser
+from starwell.session.automatic import WITHOUT, Chooser
 from starwell.session.intake import Intake, Unfit
 from starwell.session.light_groups import Group, groups_of
 from starwell.session.light_leak import light_leak
 from starwell.session.master_audit import look_over
 from starwell.session.sets import LightSet
+from starwell.session.wanted import AUTO, Asked
 
 _ALL = Asked(AUTO, AUTO, AUTO)
 

@@ -21,7 +21,8 @@ from starwell.measure.sub import Measured, measure
 from starwell.sensor.model import Origin, SensorModel
 from starwell.sensor.store import Known, SensorStore
 from starwell.sensor.sub_exposure import ENOUGH_STARS, Exposed
-from starwell.session.automatic import AUTO, Asked, Chooser, at_hand
+from starwell.session.automatic import Chooser, at_hand
+from starwell.session.wanted import AUTO, Asked
 
 _CHANNELS = ("R", "G", "B")
 _TOP = 0.98
