@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from starwell.calibration.calibrate import Calibrator
+from starwell.calibration.library import load_masters
 from starwell.calibration.master import Master, Masters, constant_bias, unit_mean
 from starwell.camera.sky import Sky, SkyPlan
 from starwell.files import fits
@@ -23,6 +24,7 @@ from starwell.session.intake import Intake
 from starwell.session.journal import Journal
 from starwell.session.night_files import Night as NightFolder
 from starwell.session.pipeline import Pipeline
+from starwell.session.plan import MasterPaths
 from starwell.session.saved_frames import SavedFrames, saved_record
 from starwell.session.stacking import Stacking
 from starwell.session.stacks import Stacks
@@ -154,8 +156,11 @@ class SavedNight:
         """Take the night up and begin to stack."""
         frames = SavedFrames(self.night, self.journal)
 
-        def make(facts: Facts) -> Pipeline:
-            intake = Intake(Calibrator(self.masters, facts), self.masters)
+        def make(facts: Facts, wanted: MasterPaths | None = None) -> Pipeline:
+            masters = self.masters
+            if wanted is not None:
+                masters = load_masters(bias=wanted.bias, dark=wanted.dark, flat=wanted.flat, lights=facts)
+            intake = Intake(Calibrator(masters, facts), masters)
             return Pipeline(intake, frames, Method(threads=2))
 
         rare = {"checkpoint_every_s": 1e3, "save_every_s": 1e3, "preview_every_s": 1e3}

@@ -30,7 +30,7 @@ from starwell.session.stacks import Stack, Stacks, StacksState
 from starwell.stack.ring import Ring
 
 _STATE = "state"
-_FORMAT = (3, __version__)
+_FORMAT = (4, __version__)
 _TRUSTED = {
     "numpy": {"ndarray", "dtype"},
     "numpy._core.multiarray": {"_reconstruct", "scalar"},
@@ -52,10 +52,14 @@ _TORN = (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError, 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How much of a night is in the stacks: which subs, and how many of the journal's commands."""
+    """How much of a night is in the stacks: which subs, and how many of the journal's commands.
+
+    restacks: how often they had been begun anew.
+    """
 
     fed: frozenset[int] = frozenset()
     commands: int = 0
+    restacks: int = 0
 
 
 class Checkpoint:

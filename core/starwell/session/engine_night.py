@@ -22,15 +22,16 @@ from starwell.session.journal import (
     ClockJumped,
     FrameSaved,
     Journal,
+    MastersChosen,
     Opened,
     SettingChanged,
     UserNote,
 )
 from starwell.session.night_files import Night
 from starwell.session.output import Unit
-from starwell.session.plan import Plan
+from starwell.session.plan import Plan, named_of
 from starwell.session.plan_walk import Step, steps
-from starwell.session.resume import Tally
+from starwell.session.resume import Tally, masters_of
 from starwell.session.saved_frames import SavedFrames, saved_record, sha256_of
 from starwell.session.stack_making import StackMaking
 from starwell.session.stacking import Stacking
@@ -88,6 +89,7 @@ class OpenNight:
                 self.stacking = Stacking(
                     self.night, self.journal, make, telling.publish, unit=unit, data=data
                 )
+                self._choose_masters(resume)
                 with telling.recalling():
                     self.had = self.stacking.resume()
                 self.stacking.start()
@@ -182,6 +184,13 @@ class OpenNight:
         if self.stacking is not None:
             self.stacking.close(finish=False)
         self.journal.close()
+
+    def _choose_masters(self, resume: bool) -> None:
+        """A plan that is begun in an old night names the masters of what follows, not the night."""
+        chosen = masters_of(self.journal.records)
+        if not resume and chosen is not None and chosen != self.plan.masters:
+            last = max(self.journal.lights, default=0)
+            self.append(MastersChosen(masters=named_of(self.plan.masters), after=last))
 
     def _numbers_so_far(self) -> Counter[Kind]:
         numbers = Counter(self.night.taken())

@@ -77,6 +77,17 @@ class MergedByHand(StackCommand, frozen=True, kw_only=True):
     """The user undid the newest split of a stack."""
 
 
+class MastersChosen(StackCommand, frozen=True, kw_only=True):
+    """The user chose masters for what follows, as a plan names them; restack: and for what came before."""
+
+    masters: dict[str, str]
+    restack: bool = False
+
+
+class Restacked(StackCommand, frozen=True, kw_only=True):
+    """The user had all lights stacked anew."""
+
+
 class SeriesEnded(StackCommand, frozen=True, kw_only=True):
     """The subs so far were a whole series: a short one got its best stack."""
 
@@ -108,7 +119,7 @@ class ClockJumped(Record, frozen=True, kw_only=True):
     seconds: float
 
 
-AnyStackCommand = RejectedByHand | RestoredByHand | MergedByHand | SeriesEnded
+AnyStackCommand = RejectedByHand | RestoredByHand | MergedByHand | MastersChosen | Restacked | SeriesEnded
 AnyRecord = Opened | FrameSaved | AnyStackCommand | SettingChanged | StateEntered | UserNote | ClockJumped
 _DECODER: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 

@@ -164,6 +164,11 @@ class MasterPaths(Part, frozen=True, kw_only=True):
     low_light: str | None = None
 
 
+def named_of(masters: MasterPaths) -> dict[str, str]:
+    """Those that are named, by their keys in a plan."""
+    return {name: path for name, path in msgspec.structs.asdict(masters).items() if path is not None}
+
+
 class Flats(Part, frozen=True, kw_only=True):
     """Flats after the lights, filter by filter, each with dark flats of equal exposure at once.
 

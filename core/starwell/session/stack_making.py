@@ -16,7 +16,7 @@ from starwell.session.events import Event, QualityAdvice
 from starwell.session.intake import Intake, Reread
 from starwell.session.master_audit import look_over
 from starwell.session.pipeline import Pipeline
-from starwell.session.plan import Plan
+from starwell.session.plan import MasterPaths, Plan
 from starwell.stack.kernels import Kernel
 
 
@@ -37,9 +37,12 @@ class StackMaking:
         self._audited = audited
         self._said: set[str] = set()
 
-    def __call__(self, facts: Facts) -> Pipeline:
-        """The pipeline of a combination that this sub is the first of; MasterError where none fits."""
-        masters, chosen = masters_for(self._masters, facts, self._reread)
+    def __call__(self, facts: Facts, wanted: MasterPaths | None = None) -> Pipeline:
+        """The pipeline of a combination that this sub is the first of; MasterError where none fits.
+
+        wanted: masters in place of the plan's.
+        """
+        masters, chosen = masters_for(wanted or self._masters, facts, self._reread)
         calibrator = Calibrator(masters, facts)
         sensor = find(facts)
         intake = Intake(calibrator, masters, colour=Colour(self._options.colour), sensor=sensor)

@@ -7,7 +7,7 @@ journal holds both, and `resume` gives them to the stacks again as they were giv
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -19,19 +19,30 @@ from starwell.frame import Facts, Frame
 from starwell.measure.quality import Reason
 from starwell.session.checkpoint import Checkpoint, Position
 from starwell.session.events import Event, QualityAdvice, SubRejected
+from starwell.session.guarded import fault, guarded
 from starwell.session.journal import (
     AnyStackCommand,
     Journal,
+    MastersChosen,
     MergedByHand,
     RejectedByHand,
+    Restacked,
     RestoredByHand,
     SeriesEnded,
 )
 from starwell.session.night_files import Night
 from starwell.session.output import Unit
 from starwell.session.pipeline import Pipeline
-from starwell.session.plan import MasterPaths
-from starwell.session.resume import Tally, commands_of, take_up, tally_of, what_is_known
+from starwell.session.plan import MasterPaths, named_of
+from starwell.session.resume import (
+    Tally,
+    carried_out,
+    commands_of,
+    take_up,
+    tally_of,
+    told_of_gone,
+    what_is_known,
+)
 from starwell.session.saved_frames import SavedFrames
 from starwell.session.showing import Showing
 from starwell.session.shown import Shown
@@ -86,7 +97,7 @@ class Stacking:
         self.showing = Showing(self._turns, self._shown)
         self._fed: set[int] = set()
         self._unfit: set[int] = set()
-        self._commands = 0
+        self._commands = self._restacks = 0
         self._ended: Position | None = None
         self._finish_at_end = False
         self._thread: threading.Thread | None = None
@@ -99,14 +110,8 @@ class Stacking:
         Raises DiskFull when an adopted light cannot be entered into the journal.
         """
         self._frames.adopt()
-        gone = self._frames.gone()
-        if gone:
-            these = "is one sub" if len(gone) == 1 else f"are {len(gone)} subs"
-            advice = (
-                f"There {these} of this night whose file is gone, the first is {gone[0]}. What a checkpoint "
-                "holds of them stays in the stack, but can't be rejected or restored."
-            )
-            self._publish(QualityAdvice(subject="files", advice=advice, serious=True))
+        if gone := self._frames.gone():
+            self._publish(told_of_gone(gone))
         self._take_up(self._journal.lights)
         for event in what_is_known(self._stacks):
             self._publish(event)
@@ -145,6 +150,15 @@ class Stacking:
         """Undo the newest split of a stack."""
         self._turns.ask(partial(self._by_hand, MergedByHand()))
 
+    def restack(self) -> None:
+        """Begin all stacks anew from the lights on disk."""
+        self._turns.ask(partial(self._begin_anew, Restacked()))
+
+    def use_masters(self, masters: MasterPaths, *, restack: bool) -> None:
+        """Calibrate with these from now on; restack: and what was stacked before."""
+        chosen = MastersChosen(masters=named_of(masters), restack=restack)
+        self._turns.ask(partial(self._begin_anew if restack else self._by_hand, chosen))
+
     def finish(self) -> None:
         """End the series and save, once the subs that wait are stacked; more may come all the same."""
         self._turns.ask_at_last(self._end_series)
@@ -161,7 +175,7 @@ class Stacking:
     def masters(self) -> tuple[MasterPaths | None, Masters | None]:
         """What is to calibrate, where that is not as the plan says; and what the newest stack has."""
         latest = self._stacks.latest
-        return None, latest.pipeline.intake.masters if latest is not None else None
+        return self._stacks.masters, latest.pipeline.intake.masters if latest is not None else None
 
     @property
     def backlog(self) -> int:
@@ -184,15 +198,7 @@ class Stacking:
         self._guarded(self._end_series if self._finish_at_end else self._save_checkpoint)
 
     def _guarded(self, work: Work) -> None:
-        """What goes wrong is told, and the night goes on."""
-        try:
-            work()
-        except StorageError as error:
-            self._publish(QualityAdvice(subject="disk", advice=str(error), serious=True))
-        except StarwellError as error:
-            self._publish(QualityAdvice(subject="command", advice=str(error)))
-        except Exception as error:  # noqa: BLE001 - a fault in one task must not end the night
-            self._publish(QualityAdvice(subject="fault", advice=_fault(error), serious=True))
+        guarded(work, self._publish)
 
     def _feed(self, number: int, frame: Frame | None) -> None:
         if number not in self._unfit and not self._is_taken(number, frame):
@@ -211,7 +217,7 @@ class Stacking:
         except MasterError as error:
             self._keep_out(number, Reason.MASTERS_DO_NOT_FIT, str(error))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one sub, the next may be fine
-            self._keep_out(number, "fault", _fault(error))
+            self._keep_out(number, "fault", fault(error))
             if number in self._stacks:
                 self._take_up({*self._fed, number})
                 return False
@@ -227,7 +233,7 @@ class Stacking:
     def _take_up(self, numbers: Iterable[int]) -> None:
         """The stacks as the checkpoint has them; of these subs, and of the commands, those it lacks wait."""
         position = take_up(self._checkpoint, self._stacks, self._journal)
-        self._fed, self._commands = set(position.fed), position.commands
+        self._fed, self._commands, self._restacks = set(position.fed), position.commands, position.restacks
         commands = commands_of(self._journal.records)[position.commands :]
         self._turns.begin_again([n for n in numbers if n not in self._fed], commands)
         self._note_change()
@@ -235,7 +241,7 @@ class Stacking:
     def _by_hand(self, command: AnyStackCommand) -> None:
         """Carry out, write down, tell: what is told is sure to be done again after a crash."""
         try:
-            told = list(self._carried_out(command))
+            told = list(carried_out(self._stacks, command))
         except StarwellError:
             raise
         except Exception:
@@ -249,22 +255,23 @@ class Stacking:
                 self._tell(event)
             self._note_change()
 
+    def _begin_anew(self, command: MastersChosen | Restacked) -> None:
+        """From all subs so far, with what was done by hand; nothing changes where the masters do not fit."""
+        masters = self._stacks.masters
+        if isinstance(command, MastersChosen):
+            masters = msgspec.convert(command.masters, MasterPaths)
+        self._stacks.check(masters)
+        self._journal.append(msgspec.structs.replace(command, after=max(self._fed, default=0)))
+        self._unfit.clear()
+        count = len(self._fed)
+        self._take_up(self._fed)
+        self._publish(QualityAdvice(subject="stack", advice=f"{count} subs are stacked anew from disk."))
+
     def _carry_out_again(self, command: AnyStackCommand) -> None:
         self._commands += 1
-        for event in self._carried_out(command):
+        for event in carried_out(self._stacks, command):
             self._tell(event)
         self._note_change()
-
-    def _carried_out(self, command: AnyStackCommand) -> Iterator[Event]:
-        match command:
-            case RejectedByHand(number=number):
-                return self._stacks.reject(number)
-            case RestoredByHand(number=number):
-                return self._stacks.restore(number)
-            case MergedByHand():
-                return self._stacks.merge()
-            case _:
-                return self._stacks.finish()
 
     def _tell(self, event: Event) -> None:
         self._shown.hear(event)
@@ -277,7 +284,7 @@ class Stacking:
             chore.wanted = True
 
     def _position(self) -> Position:
-        return Position(frozenset(self._fed), self._commands)
+        return Position(frozenset(self._fed), self._commands, self._restacks)
 
     def _save_checkpoint(self) -> None:
         self._checkpoint.save(self._stacks, self._position())
@@ -289,8 +296,3 @@ class Stacking:
         self._shown.publish_stack()
         self._guarded(partial(self._shown.save, self._stacks, again=True))
         self._save_checkpoint()
-
-
-def _fault(error: Exception) -> str:
-    """An error nobody foresaw, in words to be reported."""
-    return f"{type(error).__name__}: {error}. This is a fault of starwell; please report it."

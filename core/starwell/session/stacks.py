@@ -17,54 +17,24 @@ from numpy.typing import NDArray
 from starwell.errors import PlanError, StorageError
 from starwell.frame import Facts, Frame
 from starwell.measure.quality import Reason
+from starwell.session.combination import Combination as Combination
 from starwell.session.events import Event, QualityAdvice, SubRejected, SubStacked
 from starwell.session.intake import Reread
-from starwell.session.night_files import safe
 from starwell.session.pipeline import Pipeline, PipelineState
+from starwell.session.plan import MasterPaths
 from starwell.session.registration import Candidate, Registration, register
 
 _IN_A_ROW = 3
-_LONGEST_LABEL = 48
 
 Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Combination:
-    """What subs must have in common to be stacked together."""
-
-    camera: str | None
-    target: str | None
-    filter: str | None
-    seconds: float | None
-    gain: float | None
-    offset: float | None
-    bin: int
-    shape: tuple[int, ...]
-
-    @staticmethod
-    def of(facts: Facts) -> Combination:
-        """The combination a sub belongs to."""
-        shot = facts.exposure
-        seconds = None if shot.seconds is None else round(shot.seconds, 3)
-        return Combination(
-            facts.camera, facts.target, shot.filter, seconds, shot.gain, shot.offset, shot.bin, facts.shape
-        )
-
-    @property
-    def label(self) -> str:
-        """TARGET_FILTER_EXPs as files are named; what is not known is left out."""
-        parts = [self.target, self.filter, f"{self.seconds:g}s" if self.seconds is not None else None]
-        named = "_".join(name for part in parts if (name := safe(part)))
-        # The end tells stacks of one target apart.
-        return named.encode()[-_LONGEST_LABEL:].decode(errors="ignore").strip("._-") or "stack"
 
 
 @dataclass(slots=True)
 class Stack:
     """One of the stacks: its pipeline, its name, and how many subs in a row it had no place for.
 
-    first: what its pipeline was made for. changes: goes up whenever the pipeline may have changed.
+    first, masters: what its pipeline was made for and with; None: what the plan names. changes: goes up
+    whenever the pipeline may have changed.
     """
 
     label: str
@@ -73,17 +43,19 @@ class Stack:
     pipeline: Pipeline
     lost: list[int] = field(default_factory=list)
     changes: int = 0
+    masters: MasterPaths | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """A stack at rest, without its arrays."""
+    """A stack at rest, without its arrays; masters as JSON, where they are not the plan's."""
 
     label: str
     combination: Combination
     first: Facts
     pipeline: PipelineState
     lost: tuple[int, ...]
+    masters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +66,18 @@ class StacksState:
     current: tuple[tuple[Combination, str], ...]
     of_number: tuple[tuple[int, str], ...]
     whole: tuple[Combination, ...]
+    masters: str = ""
 
 
 class Stacks:
-    """The stacks of a night; make builds the pipeline of a combination from its first sub's facts."""
+    """The stacks of a night; make builds the pipeline of a combination from its first sub's facts.
 
-    def __init__(self, make: Callable[[Facts], Pipeline], reread: Reread) -> None:
+    masters: what stacks to come are made with, given to make as well; None: what make has of its own.
+    """
+
+    def __init__(self, make: Callable[..., Pipeline], reread: Reread) -> None:
         self.all: list[Stack] = []
+        self.masters: MasterPaths | None = None
         self._make = make
         self._reread = reread
         self._current: dict[Combination, Stack] = {}
@@ -144,6 +121,18 @@ class Stacks:
         for event in stack.pipeline.restore(number):
             yield _named(event, stack)
 
+    def check(self, masters: MasterPaths | None) -> None:
+        """Raises MasterError, or the StorageError of a file, where these do not fit what is stacked."""
+        for stack in self.all:
+            self._made(stack.first, masters).close()
+
+    def use(self, masters: MasterPaths) -> Iterator[Event]:
+        """Begin other stacks with these masters: subs calibrated one way and another do not mix."""
+        self.masters = masters
+        self._current.clear()
+        advice = "The subs to come are calibrated with other masters, and go to stacks of their own."
+        yield QualityAdvice(subject="masters", advice=advice)
+
     def merge(self) -> Iterator[Event]:
         """Undo the newest split: its subs go back to the stack before it, which splits no more."""
         split = next((s for s in reversed(self.all) if self._before(s) is not None), None)
@@ -173,12 +162,15 @@ class Stacks:
         """All that a checkpoint needs beside the stacks' arrays; shares its parts with the pipelines."""
         return StacksState(
             tuple(
-                StackState(s.label, s.combination, s.first, s.pipeline.state(), tuple(s.lost))
+                StackState(
+                    s.label, s.combination, s.first, s.pipeline.state(), tuple(s.lost), _packed(s.masters)
+                )
                 for s in self.all
             ),
             tuple((combination, stack.label) for combination, stack in self._current.items()),
             tuple((number, stack.label) for number, stack in self._of_number.items()),
             tuple(self._whole),
+            _packed(self.masters),
         )
 
     def resume(self, state: StacksState, arrays_of: Callable[[str], Arrays | None]) -> None:
@@ -189,9 +181,10 @@ class Stacks:
         self.close()
         try:
             for kept in state.stacks:
-                stack = Stack(
-                    kept.label, kept.combination, kept.first, self._make(kept.first), list(kept.lost)
-                )
+                masters = _unpacked(kept.masters)
+                made = self._made(kept.first, masters)
+                lost = list(kept.lost)
+                stack = Stack(kept.label, kept.combination, kept.first, made, lost, masters=masters)
                 self.all.append(stack)
                 stack.pipeline.resume(kept.pipeline, arrays_of(kept.label))
         except BaseException:
@@ -200,7 +193,7 @@ class Stacks:
         known = {stack.label: stack for stack in self.all}
         self._current = {combination: known[label] for combination, label in state.current}
         self._of_number = {number: known[label] for number, label in state.of_number}
-        self._whole = set(state.whole)
+        self._whole, self.masters = set(state.whole), _unpacked(state.masters)
 
     def close(self) -> None:
         """Let all stacks go."""
@@ -209,14 +202,17 @@ class Stacks:
         self.all.clear()
         self._current, self._of_number, self._whole = {}, {}, set()
 
+    def _made(self, facts: Facts, masters: MasterPaths | None) -> Pipeline:
+        return self._make(facts) if masters is None else self._make(facts, masters)
+
     def _new(self, combination: Combination, facts: Facts) -> Stack:
-        pipeline = self._make(facts)
+        pipeline = self._made(facts, self.masters)
         taken = {stack.label for stack in self.all}
         label, count = combination.label, 1
         while label in taken:
             count += 1
             label = f"{combination.label}-{count}"
-        stack = Stack(label, combination, facts, pipeline)
+        stack = Stack(label, combination, facts, pipeline, masters=self.masters)
         self.all.append(stack)
         self._current[combination] = stack
         return stack
@@ -280,6 +276,14 @@ class Stacks:
 
 def _matches(candidate: Candidate, reference: Candidate) -> bool:
     return isinstance(register(candidate, reference), Registration)
+
+
+def _packed(masters: MasterPaths | None) -> str:
+    return "" if masters is None else msgspec.json.encode(masters).decode()
+
+
+def _unpacked(masters: str) -> MasterPaths | None:
+    return msgspec.json.decode(masters, type=MasterPaths) if masters else None
 
 
 def _named(event: Event, stack: Stack) -> Event:

@@ -8,8 +8,29 @@ from typing import Any
 
 import pytest
 
-from starwell.session.events import BoxMeasured, HistogramReady, PreviewReady, State, SubStacked
-from starwell.session.face import Box, Look, Note, Reject, Restore, Save, Set, Stretch
+from starwell.kinds import Kind
+from starwell.session.events import (
+    BoxMeasured,
+    FrameTaken,
+    HistogramReady,
+    PreviewReady,
+    State,
+    SubStacked,
+)
+from starwell.session.face import (
+    Box,
+    Look,
+    Note,
+    Reject,
+    Restack,
+    Restore,
+    Save,
+    Set,
+    Stretch,
+    UseMasters,
+)
+from starwell.session.journal import MastersChosen
+from starwell.session.plan import Series
 
 Lights = Callable[..., Any]
 
@@ -81,3 +102,33 @@ def test_without_a_night_there_is_nothing_to_show(house: Any, command: Any) -> N
     assert not reply.ok
     assert reply.message.endswith(".")
     heard.quit()
+
+
+def test_other_masters_restack_the_night_while_frames_go_on(
+    house: Any, plan_of_lights: Lights, camera_of: Any
+) -> None:
+    house.run(
+        plan_of_lights(0, series=(Series(kind=Kind.DARK, exposure_s=20.0, count=5),)),
+        folder=house.folder / "darks",
+    )
+    heard = house.start(plan_of_lights(14), camera_of(speed=60.0), stay=True)
+    ask = house.wire(heard)
+    heard.until(lambda e: isinstance(e, SubStacked) and e.number == 6)
+    assert heard.engine.status().masters == "bias"
+    darks = str(house.folder / "darks" / "darks")
+    assert "no dark /nowhere" in ask(UseMasters(dark="/nowhere")).message
+    reply = ask(UseMasters(dark=darks, bias="none", restack=True))
+    assert reply.message == "All subs so far, too, are calibrated with the masters chosen."
+    again = len(heard.of(SubStacked))
+    heard.until(lambda e: isinstance(e, SubStacked) and e.number == 1)
+    assert heard.engine.status().masters == "dark"
+    heard.until(lambda e: isinstance(e, FrameTaken))
+    assert ask(Restack()).ok
+    heard.until(lambda e: isinstance(e, SubStacked) and e.number == 1)
+    heard.finished()
+    numbers = [e.number for e in heard.of(SubStacked)[again:]]
+    assert numbers.count(1) >= 2
+    assert heard.engine.status().stacked == 14
+    heard.quit()
+    chosen = [r for r in house.records if isinstance(r, MastersChosen)]
+    assert [(r.masters, r.restack) for r in chosen] == [({"dark": darks}, True)]
