@@ -76,6 +76,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
         told["rss_mb"].append(memory_mb("VmRSS"))
         fresh += [number for event in events if isinstance(event, StackStarted)]
         stacked = next((event.stacked for event in events if isinstance(event, SubStacked)), stacked)
+    del sub  # and with it its room
     list(pipeline.finish())
     for _ in (pipeline.reject(subs), pipeline.restore(subs)):
         list(_)
