@@ -17,18 +17,33 @@ from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.calibrators import Calibrators
 from starwell.calibration.library import load_masters
 from starwell.calibration.library_shelf import Library
-from starwell.calibration.master import Masters
-from starwell.camera.sky import Chip, Dust, Flaw, Mount, Optics, Scene, Sky, SkyPlan, Star, Turn, Weather
+from starwell.calibration.master import Master, Masters, constant_bias, unit_mean
+from starwell.camera.sky import (
+    Chip,
+    Dust,
+    Flaw,
+    Mount,
+    Nebula,
+    Optics,
+    Scene,
+    Sky,
+    SkyPlan,
+    Star,
+    Turn,
+    Weather,
+)
 from starwell.cli.main import main
 from starwell.errors import MasterMissing
 from starwell.files import fits
 from starwell.files.frames import open_frame
 from starwell.files.keywords import keywords_of
+from starwell.frame import Kind
 from starwell.measure.noise import haar_noise
 from starwell.session.automatic import Chooser, at_hand, masters_for
 from starwell.session.build import Method
 from starwell.session.events import StackMeasured
 from starwell.session.exact import ExactRun
+from starwell.session.flat_choice import DustJudge
 from starwell.session.intake import Intake
 from starwell.session.sets import LightSet, light_sets, lights_and_others
 from starwell.session.stack_files import MasterPaths
@@ -206,6 +221,23 @@ def test_without_a_rotation_in_the_headers_the_dust_tells_the_flat(one_night: Pa
     assert flats == {
         f"n{n}_{i:03d}.fits": f"night/flats/L{n} ({FRAMES} frames)" for n in (1, 2) for i in range(SUBS)
     }
+
+
+@pytest.mark.parametrize("nebula", [None, Nebula(core_e=3000.0, cloud_e=300.0, filaments_e=300.0)])
+def test_no_sub_votes_for_a_flat_it_was_not_taken_through(nebula: Nebula | None) -> None:
+    """A bright nebula may keep subs from telling, but never makes them tell the wrong flat."""
+    plans = [plan_of(n, 0.0) for n in (1, 2)]
+    skies = [Sky(replace(p, scene=Scene(stars=60, faintest_e=500.0, nebula=nebula))) for p in plans]
+    facts = skies[0].light(0).facts
+    flats = [
+        Master(Kind.FLAT, unit_mean(sky.flat_field.copy(), facts), sky.flat(0).facts, 30_000.0, FRAMES)
+        for sky in skies
+    ]
+    judge = DustJudge(flats, facts, Calibrator(Masters(bias=constant_bias(500.0)), facts))
+    for mine, sky in enumerate(skies):
+        told = [judge.best(judge.seen(sky.light(i))) for i in range(4)]
+        assert all(best == mine for best, sure in told if sure)
+        assert nebula is not None or all(sure for _, sure in told)
 
 
 def test_flats_whose_dust_is_the_same_need_no_proof(one_night: Path) -> None:

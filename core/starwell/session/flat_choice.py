@@ -15,6 +15,7 @@ from starwell.frame import Facts, Float32, Float64, Frame, Mask, Planes
 from starwell.session.advice_audit import cells, fine, regression
 
 _SURE = 3.5
+_LEAST, _MOST = 0.4, 1.6
 _FEWEST_CELLS = 6
 _ASKED = 8
 """Subs that cannot tell alone are asked together, so many of them."""
@@ -31,8 +32,8 @@ class Told:
 
     @property
     def sure(self) -> bool:
-        """Whether it is no chance."""
-        return abs(self.votes) > _SURE * self.error
+        """Whether it is neither chance nor something else that looks alike, as a nebula's filaments may."""
+        return abs(self.votes) > _SURE * self.error and _LEAST < abs(self.votes) < _MOST
 
 
 class DustJudge:
