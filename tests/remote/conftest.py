@@ -17,6 +17,7 @@ from starwell.remote.messages import (
     FromEngine,
     Greeting,
     Hello,
+    Pieces,
     Reply,
     Set,
     Snapshot,
@@ -74,12 +75,19 @@ class Line:
 
     def __init__(self, place: Place) -> None:
         self.socket = place.connect(5.0)
+        self.pieces = Pieces()
 
     def say(self, *messages: FromClient) -> None:
         self.socket.sendall(b"".join(map(packed, messages)))
 
     def hear(self) -> FromEngine:
         """The next message; EOFError at the end."""
+        while (whole := self.pieces.whole(self.hear_piece())) is None:
+            continue
+        return whole
+
+    def hear_piece(self) -> FromEngine:
+        """The next message, or a piece of one."""
         return from_engine(self._exactly(body_length(self._exactly(HEAD_BYTES), TO_CLIENT_BYTES)))
 
     def follow(self) -> Snapshot:

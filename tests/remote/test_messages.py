@@ -13,12 +13,18 @@ from starwell.remote.messages import events as ev
 
 NUMBERS = st.integers(0, 2**53)
 COMMANDS = st.one_of(
-    st.builds(ms.Start, st.none() | st.text()),
+    st.builds(ms.Start, st.none() | st.text(), st.none() | st.text(), st.booleans()),
     st.sampled_from([ms.Pause(), ms.Stop(), ms.Abort(), ms.Save(), ms.Quit(), ms.Report()]),
     st.builds(ms.Set, st.text(), st.floats(allow_nan=False) | st.text()),
     st.builds(ms.Reject, NUMBERS),
     st.builds(ms.Restore, NUMBERS),
-    st.builds(ms.Stretch, st.text()),
+    st.builds(ms.Stretch, st.text(), st.floats(-9, 9), st.floats(-1, 1)),
+    st.builds(ms.Look, st.text(), st.none() | st.tuples(*[st.integers(-9, 9999)] * 4)),
+    st.builds(ms.Box, *[st.integers(-9, 9999)] * 4),
+    st.builds(ms.Focus, st.booleans(), st.none() | st.floats(0, 60)),
+    st.builds(ms.UseMasters, *[st.none() | st.text()] * 4, st.booleans()),
+    st.builds(ms.Note, st.text()),
+    st.just(ms.Restack()),
 )
 EVENTS = st.one_of(
     st.builds(ev.ExposureStarted, number=NUMBERS, seconds=st.floats(0, 3600), kind=st.sampled_from(ev.Kind)),
@@ -111,3 +117,22 @@ def test_a_mismatch_names_the_side_to_update(engine: int, client: int, says: str
 def test_equal_protocols_understand_each_other_whatever_the_versions() -> None:
     hello = ms.Hello(program="0.1", pid=7, folder="/n")
     assert ms.mismatch(hello, ms.Greeting(program="0.9")) is None
+
+
+def test_a_long_message_is_put_together_from_its_pieces() -> None:
+    long = ev.PreviewReady(of="stack", number=1, rows=9, columns=9, channels=1, pixels=bytes(range(81)))
+    body = ms.packed(long)[ms.HEAD_BYTES :]
+    pieces = ms.Pieces()
+    assert pieces.whole(ms.Piece(body[:50], last=False)) is None
+    between = ev.SubRejected(number=1, reason="clouds")
+    assert pieces.whole(between) == between
+    assert pieces.whole(ms.Piece(body[50:], last=True)) == long
+    with pytest.raises(Garbled):
+        pieces.whole(ms.Piece(b"abc", last=True))
+
+
+def test_pieces_without_end_are_refused() -> None:
+    pieces = ms.Pieces()
+    with pytest.raises(Garbled, match="no"):
+        for _ in range(5):
+            pieces.whole(ms.Piece(bytes(ms.TO_CLIENT_BYTES // 3), last=False))

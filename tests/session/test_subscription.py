@@ -133,3 +133,13 @@ def test_a_closed_listener_is_not_woken_again() -> None:
     before = len(woken)
     subscribers.publish(rejected(2))
     assert len(woken) == before
+
+
+def test_pictures_can_wait_while_everything_else_is_taken() -> None:
+    subscribers = Subscribers()
+    listener = subscribers.subscribe()
+    for event in (picture(1), rejected(1), picture(1, "sub"), picture(2), rejected(2)):
+        subscribers.publish(event)
+    assert listener.take_small() == [rejected(1), rejected(2)]
+    assert [listener.take_picture() for _ in range(3)] == [picture(1, "sub"), picture(2), None]
+    assert listener.take() == []

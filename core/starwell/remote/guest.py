@@ -12,6 +12,8 @@ from typing import Any, TypeVar, cast
 
 from starwell.errors import EngineRefused, Garbled, StarwellError
 from starwell.remote.messages import (
+    HEAD_BYTES,
+    SMALL_BYTES,
     TO_ENGINE_BYTES,
     Answer,
     AnyCommand,
@@ -22,14 +24,17 @@ from starwell.remote.messages import (
     FromEngine,
     Greeting,
     Hello,
+    Piece,
     Reply,
     Report,
     Request,
     Snapshot,
     from_client,
     mismatch,
+    packed,
 )
 from starwell.remote.streams import Gone, hang_up, receive, send
+from starwell.session.events import PreviewReady
 from starwell.session.face import EngineFace
 from starwell.session.subscription import Subscription
 
@@ -38,6 +43,10 @@ T = TypeVar("T")
 GREETING_WITHIN_S = 10.0
 LINGER_S = 2.0
 """How long somebody who is parted with has to read what is still on its way."""
+
+_SHORTEST_PIECE, _LONGEST_PIECE = 2 << 10, 256 << 10
+_QUICK_S, _SLOW_S = 0.02, 0.1
+"""A piece that takes this little or this long is followed by one twice or half as long."""
 
 _TOO_SLOW = "This program fell too far behind the engine and was cut off; it may connect anew."
 
@@ -65,6 +74,9 @@ class Guest:
         self._answering = asyncio.Lock()
         self._news = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
+        self._piece_bytes = _SHORTEST_PIECE
+        # Nothing waits in this process but the message that is being sent.
+        writer.transport.set_write_buffer_limits(high=0)
 
     def part(self, farewell: Farewell) -> None:
         """End the connection with these words, after all that was told until now."""
@@ -153,18 +165,51 @@ class Guest:
         try:
             subscription.wake_with(partial(self._loop.call_soon_threadsafe, self._hear, subscription))
             recent = cast("tuple[AnyEvent, ...]", subscription.recent)
-            await self._send(Snapshot(await self._ask(self._face.status), recent))
+            pictures = [event for event in recent if isinstance(event, PreviewReady)]
+            told = tuple(event for event in recent if not isinstance(event, PreviewReady))
+            await self._send_long(Snapshot(await self._ask(self._face.status), told), None)
+            for picture in pictures:
+                await self._send_long(picture, subscription)
             leaving = False
             while not leaving:
                 await self._news.wait()
                 self._news.clear()
                 leaving = self._parting.done()
-                for event in subscription.take():
-                    await self._send(event)
+                await self._tell(subscription)
         except Gone:
             return
         finally:
             subscription.close()
+
+    async def _tell(self, subscription: Subscription) -> None:
+        """Everything that is new."""
+        while True:
+            for event in subscription.take_small():
+                await self._send(event)
+            picture = subscription.take_picture()
+            if picture is None:
+                return
+            await self._send_long(picture, subscription)
+
+    async def _send_long(self, message: Snapshot | PreviewReady, subscription: Subscription | None) -> None:
+        """A message in pieces, each as long as goes out in a moment, and what is new between them."""
+        whole = memoryview(packed(message))
+        if len(whole) <= SMALL_BYTES:
+            await self._send(message)
+            return
+        at = HEAD_BYTES
+        while at < len(whole):
+            body = whole[at : at + self._piece_bytes]
+            at += len(body)
+            began = self._loop.time()
+            await self._send(Piece(bytes(body), at >= len(whole)))
+            spent_s = self._loop.time() - began
+            if spent_s < _QUICK_S:
+                self._piece_bytes = min(2 * self._piece_bytes, _LONGEST_PIECE)
+            elif spent_s > _SLOW_S:
+                self._piece_bytes = max(self._piece_bytes // 2, _SHORTEST_PIECE)
+            for event in subscription.take_small() if subscription is not None else ():
+                await self._send(event)
 
     def _hear(self, subscription: Subscription) -> None:
         self._news.set()

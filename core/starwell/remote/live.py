@@ -19,6 +19,8 @@ from starwell.remote.messages import (
     FromEngine,
     Greeting,
     Hello,
+    Piece,
+    Pieces,
     Reply,
     Report,
     Request,
@@ -39,7 +41,7 @@ _AHEAD = 16
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The engine answers. `recent`: what it told before, oldest first, with the last pictures.
+    """The engine answers. `recent`: what it told before, oldest first; the last pictures come as events.
 
     A screen forgets what it knew and begins with this: no event is missing between `recent` and the next one.
     """
@@ -94,10 +96,10 @@ class LiveClient:
         while True:
             try:
                 async with self._connection() as (reader, connected):
-                    lost = False
+                    lost, pieces = False, Pieces()
                     await put(connected)
                     while True:
-                        if (event := self._settled(await _message(reader))) is not None:
+                        if (event := self._settled(pieces.whole(await _message(reader)))) is not None:
                             await put(event)
             except EngineRefused as error:
                 return await put(error)
@@ -109,7 +111,7 @@ class LiveClient:
                 return await put(error)
             await asyncio.sleep(self._retry_s)
 
-    def _settled(self, message: FromEngine) -> AnyEvent | None:
+    def _settled(self, message: FromEngine | None) -> AnyEvent | None:
         """The event that a message is, or None for an answer, which goes to whoever asked."""
         match message:
             case Answer():
@@ -119,7 +121,7 @@ class LiveClient:
                 return None
             case Farewell():
                 raise parted(message)
-            case Hello() | Snapshot():
+            case Hello() | Snapshot() | Piece():
                 raise Garbled(f"The engine sent a {type(message).__name__} among its events.")
             case _:
                 return message
@@ -180,7 +182,9 @@ async def _introduced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         async with asyncio.timeout(ANSWER_WITHIN_S):
             hello = greeted(await _message(reader), greeting)
             await send(writer, greeting)
-            snapshot = await _message(reader)
+            pieces = Pieces()
+            while (snapshot := pieces.whole(await _message(reader))) is None:
+                continue
     except TimeoutError as error:
         raise EngineError(f"The engine did not answer within {ANSWER_WITHIN_S:g} s.") from error
     if isinstance(snapshot, Farewell):

@@ -1,8 +1,9 @@
 """What goes over the socket: a length of 4 bytes, most significant first, then one message as msgpack.
 
 The engine says Hello. A client answers with a Greeting, then sends Requests, each of which gets an Answer;
-one that follows the night gets a Snapshot and then every event. Farewell is the engine's last message. Hello,
-Greeting and Farewell never change, so that programs of different versions can tell each other apart.
+one that follows the night gets a Snapshot and then every event, long ones in Pieces. Farewell is the engine's
+last message. Hello, Greeting and Farewell never change, so that programs of different versions can tell each
+other apart.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ __all__ = [
     "Merge",
     "Note",
     "Pause",
+    "Piece",
+    "Pieces",
     "Quit",
     "Reject",
     "Reply",
@@ -83,6 +86,9 @@ PROTOCOL = 2
 TO_ENGINE_BYTES = 64 << 10
 TO_CLIENT_BYTES = 64 << 20
 """The longest messages; a snapshot holds a few pictures."""
+
+SMALL_BYTES = 8 << 10
+"""A longer message to a screen comes in pieces, with other messages between them."""
 
 HEAD_BYTES = 4
 _HEAD = struct.Struct(">I")
@@ -125,10 +131,17 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):
-    """How the night stands and what was told of it, the last pictures included; all later events follow."""
+    """How the night stands and what was told of it; the last pictures and all later events follow."""
 
     status: Status
     recent: tuple[AnyEvent, ...]
+
+
+class Piece(msgspec.Struct, frozen=True, tag=True):
+    """A part of a long message: of its bytes as msgpack, in order; last: whether nothing of it follows."""
+
+    body: bytes
+    last: bool
 
 
 class Farewell(msgspec.Struct, frozen=True, tag=True):
@@ -139,7 +152,7 @@ class Farewell(msgspec.Struct, frozen=True, tag=True):
 
 
 FromClient = Greeting | Request
-FromEngine = Hello | Answer | Snapshot | Farewell | AnyEvent
+FromEngine = Hello | Answer | Snapshot | Piece | Farewell | AnyEvent
 
 _T = TypeVar("_T")
 
@@ -152,6 +165,25 @@ def packed(message: FromClient | FromEngine | Event) -> bytes:
     """A message as it goes over the socket."""
     body = _ENCODER.encode(message)
     return _HEAD.pack(len(body)) + body
+
+
+class Pieces:
+    """Puts pieces together; one long message at a time is under way."""
+
+    def __init__(self) -> None:
+        self._so_far = bytearray()
+
+    def whole(self, message: FromEngine) -> FromEngine | None:
+        """The message that is complete with this one, if any; Garbled where that is none, or too long."""
+        if not isinstance(message, Piece):
+            return message
+        self._so_far += message.body
+        if len(self._so_far) > TO_CLIENT_BYTES:
+            raise Garbled(f"A message in pieces of more than {TO_CLIENT_BYTES:,} bytes came; none is longer.")
+        if not message.last:
+            return None
+        body, self._so_far = bytes(self._so_far), bytearray()
+        return from_engine(body)
 
 
 def body_length(head: bytes, most: int) -> int:

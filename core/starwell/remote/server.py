@@ -7,7 +7,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from socket import socket
+from socket import SO_SNDBUF, SOL_SOCKET, socket
 
 from starwell.remote.guest import Guest
 from starwell.remote.messages import Farewell
@@ -20,6 +20,9 @@ MOST_GUESTS = 32
 
 _THREADS = 4
 """Commands under way at a time; each guest has at most one."""
+
+_SEND_BYTES = 2 << 10
+"""What the kernel takes ahead of a guest that reads slowly: everything newer waits behind it."""
 
 _ACCEPT_AGAIN_S = 1.0
 
@@ -88,6 +91,7 @@ class Server:
         attending.add_done_callback(self._ended)
 
     async def _attend(self, connection: socket) -> None:
+        connection.setsockopt(SOL_SOCKET, SO_SNDBUF, _SEND_BYTES)
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=BUFFER_BYTES)
         if (why := self._unwelcome(connection)) is not None:
             await _turn_away(writer, why)

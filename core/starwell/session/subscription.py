@@ -72,6 +72,23 @@ class Subscription:
             self._mail.clear()
             return events
 
+    def take_small(self) -> list[Event]:
+        """All that came and is no picture, oldest first; never waits."""
+        with self._changed:
+            events = {key: event for key, event in self._mail.items() if not isinstance(event, PreviewReady)}
+            for key in events:
+                del self._mail[key]
+            return list(events.values())
+
+    def take_picture(self) -> PreviewReady | None:
+        """The picture that has waited longest, as it looks now; never waits."""
+        with self._changed:
+            for key, event in self._mail.items():
+                if isinstance(event, PreviewReady):
+                    del self._mail[key]
+                    return event
+            return None
+
     def wake_with(self, wake: Callable[[], object]) -> None:
         """Call wake, from the teller's thread, whenever there is news; it must return at once.
 
