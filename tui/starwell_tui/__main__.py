@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-HEADLESS = {"--headless", "-h", "--help", "-V", "--version"}
+HEADLESS = {"--headless", "--low-light", "-h", "--help", "-V", "--version"}
 
 
 def main() -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from starwell.calibration.stored import check_target
+from starwell.files.pictures import write_png
 from starwell.frame import Kind
 from starwell.session.demo import DemoNight
 from starwell.session.events import (
@@ -25,6 +27,7 @@ from starwell.session.events import (
     SubRejected,
     SubStacked,
 )
+from starwell.session.low_light_night import LowLightNight, night_lines, night_picture
 from starwell.terminal import probe
 from starwell.terminal.cells import fitted, to_ansi
 from starwell.terminal.colours import ColourDepth
@@ -46,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--colour", choices=tuple(ColourDepth), type=ColourDepth, help="what the terminal shows")
     add("--no-tour", action="store_true", help="the screen without its tour")
     add("--red", action="store_true", help="night red")
+    add(
+        "--low-light",
+        type=Path,
+        metavar="OUT.png",
+        help="another night: cold pixels at low light, stacked with and without a low-light map; the picture",
+    )
 
 
 def night_of(arguments: argparse.Namespace) -> DemoNight:
@@ -63,6 +72,8 @@ def night_of(arguments: argparse.Namespace) -> DemoNight:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the night to its end, telling what happens."""
+    if arguments.low_light is not None:
+        return _low_light(arguments)
     night = night_of(arguments)
     narrator = _Narrator(arguments)
     try:
@@ -80,6 +91,20 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"The night's frames and masters are in {night.folder}.")
     finally:
         night.close()
+    return 0
+
+
+def _low_light(arguments: argparse.Namespace) -> int:
+    """Shoot and stack the night of the cold pixels three ways; the table, and the picture."""
+    check_target(arguments.low_light, overwrite=False)
+    night = LowLightNight(seed=arguments.seed)
+    ways = []
+    for way in night.ways():
+        _say(f"stacked: {way.name}")
+        ways.append(way)
+    _say("\n".join(night_lines(night, ways)))
+    write_png(arguments.low_light, night_picture(night, ways))
+    _say(f"Wrote {arguments.low_light}: the middle of the three stacks, all stretched alike")
     return 0
 
 

@@ -20,8 +20,10 @@ from starwell.stack.running import RunningStack
 
 _EFFICIENCY_BLOCK = 8
 """Samples of a plane along a block's side: finer blocks are flattered by interpolation."""
-_MOST_SUBS = 96
+_MOST_SUBS = 64
 """Of each half so many subs, drawn by chance, tell how far the subs moved."""
+_ALIKE_PX = 0.02
+"""Where the whole frame moved alike up to this, one point tells it."""
 _SURE = 3.0
 """A fixed pattern counts from so many of its errors on; below, twice the error bounds it."""
 _TELLING = 0.5
@@ -186,6 +188,8 @@ def _shared(placed: list[tuple[int, Member]], weights: Float64, stack: RunningSt
         shift = np.array([pose.inverse().apply(points) - points for pose in poses]) / sample
         turns = np.array([round(pose.angle_deg / 90) % 4 for pose in poses])
         halves.append(Moves(shift, turns, weights[mine]))
+    if all(np.ptp(half.shift, axis=1).max() < _ALIKE_PX for half in halves):
+        halves = [half._replace(shift=half.shift[:, :1]) for half in halves]
     return coherence(halves[0], halves[1], stack.kernel)
 
 
