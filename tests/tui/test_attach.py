@@ -7,17 +7,20 @@ import os
 import pytest
 
 from starwell import config
-from starwell.errors import EngineRefused
+from starwell.errors import EngineError, EngineRefused
 from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import Mode
-from starwell_tui import __main__, app, attach, terminal
+from starwell_tui import __main__, app, attach, starting, terminal
 from starwell_tui.night import Night
+from starwell_tui.screens import first_run
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "environ", os.environ | {"STARWELL_HOME": str(tmp_path)})
     monkeypatch.setattr(config.home, "__defaults__", (os.environ,))
+    monkeypatch.setattr(starting, "answers", lambda place: True)
+    (tmp_path / "config.toml").touch()
     return config.home()
 
 
@@ -51,20 +54,20 @@ def test_a_refusal_is_a_sentence_and_an_exit_code(monkeypatch, capsys):
 
 def test_options_win_over_the_configuration(screens, home):
     (home.config / "config.toml").write_text(
-        '[screen]\npreview = "half"\nred = true\nkeys = {reject = "d"}\n'
+        '[screen]\npreview = "half"\nred = true\nkeys = {reject = "y"}\n'
     )
     attach.main([])
     attach.main(["--preview", "ascii", "--red", "--colour", "24bit"])
     one, other = screens
-    assert (one.panes.preview.dots, one.red) == (Mode.HALF, True)
-    assert (other.panes.preview.dots, other.red) == (Mode.ASCII, True)
-    assert [key.shown for key in one.keys if key.word == "Reject"] == ["d"]
+    assert (one.desk.view.dots, one.red) == (Mode.HALF, True)
+    assert (other.desk.view.dots, other.red) == (Mode.ASCII, True)
+    assert [key.shown for key in one.desk.keys if key.word == "Reject"] == ["y"]
 
 
 def test_a_wrong_key_in_the_configuration_is_a_wrong_call(screens, home, capsys):
     (home.config / "config.toml").write_text('[screen]\nkeys = {reject = "u"}\n')
     assert attach.main([]) == 2
-    assert "Put back" in capsys.readouterr().err
+    assert "Undo" in capsys.readouterr().err
 
 
 def test_red_stays_red_the_next_time(screens, home):
@@ -123,3 +126,55 @@ def test_a_screen_opens_only_for_what_has_one(words, opened, monkeypatch):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
     assert __main__.main() == 0
     assert called == [opened]
+
+
+def test_without_an_engine_one_is_started_and_its_log_is_named(screens, home, monkeypatch, capsys):
+    monkeypatch.setattr(starting, "answers", lambda place: False)
+    monkeypatch.setattr(starting, "start", lambda place: 4711)
+    assert attach.main([]) == 0
+    assert f"engine 4711 answers; its log is {home.state / 'engine.log'}" in capsys.readouterr().err
+    assert len(screens) == 1
+
+
+def test_an_engine_that_cannot_be_started_is_a_sentence_and_no_screen(screens, monkeypatch, capsys):
+    def fails(place):
+        raise EngineError("The engine could not be started: no room on the disk.")
+
+    monkeypatch.setattr(starting, "answers", lambda place: False)
+    monkeypatch.setattr(starting, "start", fails)
+    assert attach.main([]) == 1
+    assert capsys.readouterr().err.endswith(
+        "starwell: The engine could not be started: no room on the disk.\n"
+    )
+    assert screens == []
+
+
+def test_none_is_started_where_none_is_wanted(screens, monkeypatch):
+    monkeypatch.setattr(starting, "answers", lambda place: pytest.fail("it was looked for"))
+    assert attach.main(["--no-engine"]) == 0
+    assert len(screens) == 1
+
+
+def test_the_first_run_asks_and_the_program_begins_anew_with_the_answers(home, screens, monkeypatch):
+    class Anew(Exception):
+        pass
+
+    def exec_(program, words):
+        raise Anew(words)
+
+    asked = []
+    (home.config / "config.toml").unlink()
+    monkeypatch.setattr(first_run, "ask", lambda data: asked.append(data) or home.config / "config.toml")
+    monkeypatch.setattr(os, "execv", exec_)
+    with pytest.raises(Anew) as anew:
+        attach.main(["--red"])
+    assert anew.value.args[0][1:] == ["-m", "starwell_tui", "--red"]
+    assert asked == [home.data]
+    assert screens == []
+
+
+def test_a_first_run_that_is_left_goes_on_without(home, screens, monkeypatch):
+    (home.config / "config.toml").unlink()
+    monkeypatch.setattr(first_run, "ask", lambda data: None)
+    assert attach.main([]) == 0
+    assert len(screens) == 1

@@ -82,6 +82,8 @@ def test_large_digits_stand_side_by_side():
         (["\x1b_Gi=31;OK\x1b\\"], []),
         (["\x1b]11;rgb:0000/0000/0000\x07q"], ["q"]),
         (["\x1b[?62;4", ";22c", "j"], ["j"]),
+        (["\x1b[?62;4", ";22c\x1b[6;17", ";8t", "c"], ["c"]),
+        (["\x1bP>|x", "ter", "m\x1b\\k"], ["k"]),
         (["\x1b[A\x1bOB"], ["up", "down"]),
         (["\x1b[1;5C"], ["ctrl+right"]),
     ],

@@ -13,9 +13,13 @@ import subprocess
 import sys
 import termios
 import time
+from contextlib import suppress
 
 import pytest
 
+from starwell import config
+from starwell.errors import EngineError
+from starwell.remote.client import ask, status
 from starwell.remote.messages import Pause, Quit, Reply
 from starwell.remote.place import Place
 from starwell.remote.server import serve_in_thread
@@ -49,14 +53,15 @@ class Engine:
 class Screen:
     """`starwell` in a terminal of 120x40."""
 
-    def __init__(self, home):
+    def __init__(self, home, *words, early=b""):
         self.terminal, inside = pty.openpty()
         fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         env = os.environ | {"STARWELL_HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
         for name in ("NO_COLOR", "COLUMNS", "LINES"):  # of the terminal the tests themselves run in
             env.pop(name, None)
+        os.write(self.terminal, early)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "starwell_tui"],
+            [sys.executable, "-m", "starwell_tui", *words],
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -68,7 +73,7 @@ class Screen:
         self.seen = b""
 
     def until(self, words):
-        """Read until these words have been drawn."""
+        """Read until these words have been drawn; all that was drawn since the last time."""
         end = time.monotonic() + PATIENCE_S
         while words not in DRAWN.sub(b"", self.seen).decode(errors="replace"):
             ready, _, _ = select.select([self.terminal], [], [], max(end - time.monotonic(), 0))
@@ -77,7 +82,8 @@ class Screen:
                 self.seen += os.read(self.terminal, 1 << 16)
             except OSError:
                 pytest.fail(f"it ended before {words!r} came")
-        self.seen = b""
+        drawn, self.seen = DRAWN.sub(b"", self.seen).decode(errors="replace"), b""
+        return drawn
 
     def press(self, keys):
         os.write(self.terminal, keys.encode())
@@ -88,7 +94,7 @@ class Screen:
 
 @pytest.fixture
 def screen(tmp_path):
-    opened = Screen(tmp_path)
+    opened = Screen(tmp_path, "--no-engine")
     yield opened
     opened.process.kill()
     opened.process.wait()
@@ -144,3 +150,60 @@ def test_the_engine_is_ended_from_the_screen_after_y(screen, tmp_path, stands, t
         assert screen.ended() == 0
         server.close()
     assert engine.asked == [Quit()]
+
+
+ANSWERS = "\x1b[?62;4;6;22c", "\x1b[6;17;8t", "\x1bP>|xterm(380)\x1b\\", "\x1b]11;rgb:0000/0000/0000\x07"
+"""Attributes, a character's size, a name, a colour: their letters are keys, `c` the cooler's."""
+
+
+def test_answers_of_the_terminal_that_come_late_press_no_keys(tmp_path, stands, tell_night):
+    engine = Engine(stands(), tell_night(3))
+    with Place(tmp_path / "state").claim("tonight") as claim:
+        server = serve_in_thread(engine, claim)
+        screen = Screen(tmp_path, "--no-engine", early="".join(ANSWERS).encode())
+        try:
+            screen.until("M 51")
+            for answer in ANSWERS:
+                screen.press(answer[:6])
+                time.sleep(0.05)
+                screen.press(answer[6:])
+            time.sleep(0.3)
+            screen.press("?")
+            assert "leave it" not in screen.until("any other key goes back")
+            screen.press("j\x1b")
+            time.sleep(0.3)
+            screen.press("c")
+            screen.until("leave it")
+        finally:
+            screen.process.kill()
+            screen.process.wait()
+            server.close()
+    assert engine.asked == []
+
+
+def test_the_first_run_in_an_empty_home_ends_with_a_sequence_on_a_started_engine(tmp_path):
+    screen = Screen(tmp_path)
+    place = Place(tmp_path / "state")
+    try:
+        screen.until("the first run")
+        for _ in range(3):
+            screen.press("j")
+        screen.press("480\r")
+        screen.press("s")
+        screen.until("its log is")
+        screen.until("Prepare: cool, wait")
+        kept = config.load(tmp_path)
+        assert (kept.rig.camera, kept.rig.focal_mm) == ("simulated", 480)
+        assert kept.data == str(tmp_path / "nights")
+        assert (tmp_path / "state" / "engine.log").exists()
+        screen.press("\x1b")
+        screen.until("1 Camera")
+        screen.press("q")
+        screen.until("The engine goes on")
+        assert screen.ended() == 0
+        assert status(place).state == "idle"
+    finally:
+        screen.process.kill()
+        screen.process.wait()
+        with suppress(EngineError):
+            assert ask(Quit(), place).ok

@@ -1,4 +1,4 @@
-"""`starwell`: the screen of the running engine; leaving it ends nothing."""
+"""`starwell`: the screen of the engine, which is started where there is none; leaving it ends nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from starwell import config
 from starwell.errors import PlanError, StarwellError
 from starwell.remote.live import LiveClient
+from starwell.remote.place import Place
 from starwell.terminal.colours import ColourDepth
-from starwell_tui import terminal
+from starwell_tui import starting, terminal
 from starwell_tui.keys import table
 from starwell_tui.night import Night
 
@@ -21,6 +23,11 @@ def parser() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(prog="starwell", description=__doc__)
     words.add_argument("--colour", choices=tuple(ColourDepth), help="what the terminal shows")
     words.add_argument("--preview", choices=terminal.DOTS, help="what pictures are drawn in")
+    words.add_argument(
+        "--no-engine",
+        action="store_true",
+        help="look for a running engine, but start none where there is none",
+    )
     words.add_argument("--red", action="store_true", default=None, help="night red")
     return words
 
@@ -29,10 +36,36 @@ def main(words: Sequence[str]) -> int:
     """Show the engine until the screen is left; returns the exit code."""
     options = parser().parse_args(words)
     try:
+        if not options.no_engine and not (config.home().config / "config.toml").exists():
+            _ask_first(words)
+        if not options.no_engine:
+            _engine()
         return _show(options)
     except StarwellError as error:
         sys.stderr.write(f"starwell: {error}\n")
         return 2 if isinstance(error, PlanError) else 1
+
+
+def _ask_first(words: Sequence[str]) -> None:
+    """The first run's questions; with their answers the program begins anew."""
+    terminal.Terminal(ColourDepth.TRUE, "quad", sixels=False).prepare()
+    # Imported here because Textual reads its environment when it is imported.
+    from starwell_tui import late_answers
+    from starwell_tui.screens.first_run import ask
+
+    late_answers.ignore()
+    terminal.drain()
+    if ask(config.home().data) is not None:
+        os.execv(sys.executable, [sys.executable, "-m", "starwell_tui", *words])  # noqa: S606, this very program
+
+
+def _engine() -> None:
+    """One that answers, started where there is none; says where its words go."""
+    place = Place()
+    if not starting.answers(place):
+        sys.stderr.write("starwell: no engine is running; starting one …\n")
+        pid = starting.start(place)
+        sys.stderr.write(f"starwell: engine {pid} answers; its log is {starting.log_of(place)}\n")
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -43,19 +76,26 @@ def _show(options: argparse.Namespace) -> int:
     )
     seen.prepare()
     # Imported here because Textual reads its environment when it is imported.
-    from starwell_tui.app import StarwellApp
+    from starwell_tui import late_answers
+    from starwell_tui.attached import AttachedApp
 
     chosen = options.red if options.red is not None else looks.red
-    app = StarwellApp(
+    kept = terminal.remembered(home)
+    app = AttachedApp(
         LiveClient(),
         keys=table(engine=True, own=looks.keys),
         depth=seen.depth,
         dots=seen.dots,
         sixels=seen.sixels,
-        red=terminal.remembered(home).red if chosen is None else chosen,
+        red=kept.red if chosen is None else chosen,
+        theme=looks.theme or kept.theme,
+        memory=kept,
+        keep=partial(terminal.remember, home),
     )
+    late_answers.ignore()
+    terminal.drain()
     app.run()
-    terminal.remember(home, terminal.Memory(app.red))
+    app.remember()
     if app.failure:
         raise app.failure
     sys.stdout.write(f"{app.farewell or how_to_come_back(app.night)}\n")

@@ -84,6 +84,7 @@ async def asked(words: Sequence[str], told: str = "") -> tuple[int, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        env=os.environ,
     )
     try:
         out, err = await process.communicate(told.encode())

@@ -23,21 +23,28 @@ _ANSWER = re.compile(
 )
 _BEGUN = re.compile(r"\x1b(?:\[[?>=]?[\d;]+|[P_][^\x1b]+\x1b?|\]\d+;[^\x1b\x07]*\x1b?)\Z")
 
+_MOST_WAITS = 3
+"""What is not whole after so many pieces was typed."""
+
 
 class Deaf(XTermParser):
-    """Leaves answers out; one that is cut in two is waited for once."""
+    """Leaves answers out; the rest of one that is cut is waited for, but not for ever."""
 
     _held = ""
+    _waits = 0
 
     def feed(self, data: str) -> Iterable[Message]:
         """The messages of what was typed."""
         if not data:
             return super().feed(data)
-        text, waited = _ANSWER.sub("", self._held + data), bool(self._held)
-        self._held = ""
-        begun = None if waited else _BEGUN.search(text)
+        held, self._held = self._held, ""
+        text = _ANSWER.sub("", held + data)
+        begun = _BEGUN.search(text)
         if begun is not None:
-            self._held, text = begun.group(), text[: begun.start()]
+            same = bool(held) and begun.group().startswith(held)
+            self._waits = self._waits + 1 if same else 0
+            if self._waits < _MOST_WAITS:
+                self._held, text = begun.group(), text[: begun.start()]
         return super().feed(text) if text else ()
 
 

@@ -23,4 +23,32 @@ WIZARDS = (
         "what is taken tonight: camera, target, filters, exposure, masters; or how it goes",
         "starwell_tui.screens.sequence:Sequence",
     ),
+    Wizard(
+        "focus",
+        "F",
+        "Focus",
+        "a loop of short frames, the HFR in large digits, the star, the corners; keeps nothing",
+        "starwell_tui.screens.focus:Focus",
+    ),
+    Wizard(
+        "darks",
+        "D",
+        "Darks",
+        "as many darks as tonight's lights need, their master, the library",
+        "starwell_tui.screens.darks:Darks",
+    ),
+    Wizard(
+        "flats",
+        "T",
+        "Flats",
+        "flats of each filter with their dark flats; or same-condition flats",
+        "starwell_tui.screens.flats:Flats",
+    ),
+    Wizard(
+        "library",
+        "M",
+        "Masters",
+        "the library: what is there, build, use for what follows, audit",
+        "starwell_tui.screens.library:Library",
+    ),
 )
