@@ -38,7 +38,7 @@ _DARKS: dict[tuple[object, ...], list[Pixels]] = {}
 
 @dataclass(frozen=True)
 class Lab:
-    """What is true, and how many frames are shot of it. panel_leak_e: light with the panel off."""
+    """What is true, and how many frames are shot of it. panel_leak_e: with the panel off. rays: a frame."""
 
     truth: Truth
     response: Response = Response.EXPONENTIAL
@@ -49,6 +49,7 @@ class Lab:
     held: int = 160
     bayer: Bayer | None = None
     panel_leak_e: float = 0.0
+    rays: int = 0
     chip: Chip | None = None
     levels: tuple[float, ...] = (1.0, 2.0, 0.5)
     drop: tuple[str, ...] = field(default=())
@@ -76,7 +77,7 @@ class Lab:
         self, name: str, count: int, level_e: float, seconds: float, gain: float
     ) -> Iterator[Pixels]:
         """Frame by frame, through noise and converter; darks of all truths alike are shot once."""
-        alike = self.truth not in (Truth.CLIPPED, Truth.DARK_MISMATCH) and self.chip is None
+        alike = self.truth not in (Truth.CLIPPED, Truth.DARK_MISMATCH) and self.chip is None and not self.rays
         if level_e == 0 and alike and name != "panel-off":
             key = name, count, seconds, gain, self.size
             if key not in _DARKS:
@@ -93,7 +94,12 @@ class Lab:
         for i in range(count):
             # a lamp that drifts by a percent over the night
             lamp = 1 + 0.01 * i / count
-            yield silicon.expose(light * lamp, seconds, np.random.default_rng([SEED, _STREAMS[name], i]))
+            rng = np.random.default_rng([SEED, _STREAMS[name], i])
+            pixels = silicon.expose(light * lamp, seconds, rng)
+            if self.rays:
+                at = rng.integers(0, pixels.size, self.rays)
+                pixels.flat[at] = np.minimum(pixels.flat[at] + np.uint16(40_000), 65520)
+            yield pixels
 
     def set(
         self, name: str, count: int, level_e: float, *, seconds: float = SECONDS, gain: float = GAIN

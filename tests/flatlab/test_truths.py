@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from starwell.camera.chip import Response, Silicon
-from starwell.camera.truths import Truth
+from starwell.camera.chip import Flaw, Response, Silicon
+from starwell.camera.truths import Truth, chip_of
+from starwell.errors import MasterMismatch
 from starwell.flatlab.analysis import Analysis
 from starwell.flatlab.conclude import conclude
 from starwell.flatlab.hypotheses import Verdict
@@ -26,7 +27,7 @@ def judged(lab):
     def run(truth: Truth, **changes: object) -> Results:
         key = truth, tuple(changes.items())
         if key not in known:
-            made = lab(truth, **{"size": SIZE, "frames": 120, "darks": 150, "held": 160, **changes})
+            made = lab(truth, **{"size": SIZE, "frames": 100, "darks": 120, "held": 60, **changes})
             known[key] = Analysis(made.sets()).run()
         return known[key]
 
@@ -86,7 +87,8 @@ def test_the_cause_of_cold_pixels_is_named_and_its_ratios_are_right(judged, lab,
 
 @pytest.mark.parametrize("truth", [Truth.LINEAR, Truth.LOW_QE])
 def test_linear_pixels_need_no_more_than_a_bright_flat(judged, truth):
-    found = conclude(judged(truth, drop=("same_charge", "same_charge_dark", "other_gain", "other_gain_dark")))
+    bare = ("same_charge", "same_charge_dark", "other_gain", "other_gain_dark")
+    found = conclude(judged(truth, drop=bare, levels=(1.0,), held=160))
     assert found.verdict.value == truth.value
     assert found.confidence > 0.9
     assert found.flagged_pixels <= 1
@@ -188,8 +190,37 @@ def test_without_the_set_that_decides_it_is_named(lab, dropped, missing):
 
 
 def test_a_colour_sensor_is_judged_colour_by_colour(lab):
-    made = lab(Truth.CHARGE_THRESHOLD, size=SIZE, frames=100, darks=120, held=60, bayer=Bayer.RGGB)
+    made = lab(Truth.CHARGE_THRESHOLD, size=SIZE, frames=80, darks=100, held=60, bayer=Bayer.RGGB)
     found = conclude(Analysis(made.sets()).run())
     assert found.verdict is Verdict.CHARGE_THRESHOLD
     assert found.fpn_percent.additive < 0.8 * found.fpn_percent.bright
     assert found.fpn_percent.none < 10  # the colours of the panel are no pattern
+
+
+def test_cosmic_rays_make_no_cold_pixels(lab):
+    made = lab(Truth.LINEAR, size=SIZE, frames=60, darks=80, held=60, levels=(1.0,), rays=3)
+    bare = dict.fromkeys(("same_charge", "same_charge_dark", "other_gain", "other_gain_dark"))
+    results = Analysis(replace(made.sets(), **bare)).run()
+    found = conclude(results)
+    assert found.verdict is Verdict.LINEAR
+    assert found.flagged_pixels + found.details.warm_pixels <= 1
+    struck = made.rays * made.darks
+    raised = results.bench.dark.mean() - np.median(results.bench.dark.mean())
+    assert struck > 200
+    assert np.count_nonzero(raised * results.bench.egain > 2.0) <= 0.02 * struck
+
+
+def test_a_pixel_so_hot_that_light_fills_it_is_not_cold(lab):
+    chip = replace(chip_of(Truth.LINEAR, SIZE), hot=(Flaw(20, 200.0),))
+    made = lab(Truth.LINEAR, size=SIZE, frames=60, darks=80, held=60, levels=(1.0,), chip=chip)
+    bare = dict.fromkeys(("same_charge", "same_charge_dark", "other_gain", "other_gain_dark"))
+    found = conclude(Analysis(replace(made.sets(), **bare)).run())
+    assert found.verdict is Verdict.LINEAR
+    assert found.flagged_pixels <= 1
+
+
+def test_saturated_bright_flats_are_refused(lab):
+    made = lab(Truth.LINEAR, size=SIZE, frames=8, darks=8, held=8, levels=(1.0,))
+    sets = replace(made.sets(), bright=made.set("bright", 8, 30_000.0, gain=0.0))
+    with pytest.raises(MasterMismatch, match="of --bright are saturated"):
+        Analysis(sets).run()

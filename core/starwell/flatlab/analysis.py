@@ -12,16 +12,16 @@ import numpy as np
 
 from starwell.calibration.low_light import LowSet
 from starwell.calibration.master import unit_mean
-from starwell.errors import MasterMismatch
 from starwell.flatlab import gate as gates
 from starwell.flatlab.deficits import (
     SIGMAS,
     Bench,
     Deficits,
     Index,
-    blind_pixels,
     count,
+    dead_pixels,
     deficits,
+    full_pixels,
     noise_map,
 )
 from starwell.flatlab.effect import Corrections, Effect, Gain, Light, Method, effects, improvement
@@ -32,7 +32,7 @@ from starwell.flatlab.frames import FrameSet
 from starwell.flatlab.gate import Lights
 from starwell.flatlab.grounds import Evidence, Frames
 from starwell.flatlab.hypotheses import judge
-from starwell.flatlab.levels import Measured, by_light, measure
+from starwell.flatlab.levels import Measured, by_light, check_unsaturated, level_of, measure
 from starwell.flatlab.mending import mended
 from starwell.flatlab.results import Curve, Results
 from starwell.flatlab.shape import depths, leak, weak_pixels
@@ -114,13 +114,23 @@ class Analysis:
         bright, bright_e, bright_frames = self._bright()
         low = summed(low_set, self._told)
         at = measure(low, dark, self.warnings, facts.egain)
-        blind = blind_pixels(bright)
+        dead = dead_pixels(bright)
+        noise = float(np.sqrt(low.noise_adu2))
+        blind = dead | full_pixels(dark, facts.saturation_adu, at.level_e / at.egain, noise)
         bright[blind] = 1
         variance = noise_map(dark, at.egain)
         bench = Bench(
-            bright, blind, bright_e, bright_frames, replace(dark, variance=None), variance, at.egain, facts
+            bright,
+            blind,
+            int(np.count_nonzero(dead)),
+            bright_e,
+            bright_frames,
+            replace(dark, variance=None),
+            variance,
+            at.egain,
+            facts,
         )
-        level = self._level_of(bench, low)
+        level = level_of(bench, low)
         self._note(low_set, low, level)
         return bench, Lights(at.egain, float(np.sqrt(dark.noise_adu2)) * at.egain, level.level_e), low
 
@@ -134,7 +144,7 @@ class Analysis:
     ) -> LowSet:
         """Dim flats of another level: what the flagged pixels lack there, and what L0's corrections do."""
         there = summed(other, self._told)
-        level = self._level_of(bench, there)
+        level = level_of(bench, there)
         self._note(other, there, level)
         found = signature.at_level(bench, there, level.level_e / signature.level_e)
         if found is not None:
@@ -151,6 +161,7 @@ class Analysis:
         """The bright flat of mean 1, its level in e-, and its frames."""
         without = summed(self.sets.bright_dark, self._told, halved=False)
         lit = summed(self.sets.bright, self._told, halved=False)
+        check_unsaturated(lit)
         level = measure(lit, without, self.warnings, self.sets.bright.facts.egain)
         self._note(self.sets.bright_dark, without)
         self._note(self.sets.bright, lit, level)
@@ -170,12 +181,6 @@ class Analysis:
         lost = mended(bench, lows, lights).at(lights.level_e)
         same = lows[0].mean_e, lights.level_e
         return Corrections(bench.bright, same, np.abs(whole.z) > SIGMAS, lost)
-
-    def _level_of(self, bench: Bench, lit: Sums) -> Measured:
-        light = float(np.median((lit.mean() - bench.dark.mean()) / bench.bright))
-        if light <= 0:
-            raise MasterMismatch(f"--{lit.name} is no brighter than --dark: there is no light in it.")
-        return Measured(bench.egain, light * bench.egain)
 
     def _same_charge(self, bench: Bench, signature: Signature) -> None:
         lit, without = self.sets.same_charge, self.sets.same_charge_dark
@@ -233,9 +238,9 @@ class Analysis:
         return found
 
     def _held_out(self, bench: Bench) -> _HeldOut:
-        """Two independent means, and what one frame of them is like."""
+        """Two independent means, and what one of their frames is like."""
         sums = [summed(one, self._told, patches=True) for one in self.sets.held_out]
-        levels = [self._level_of(bench, one) for one in sums]
+        levels = [level_of(bench, one) for one in sums]
         for one, its_sums, level in zip(self.sets.held_out, sums, levels, strict=True):
             self._note(one, its_sums, level)
         means = list(sums[0].halves) if len(sums) == 1 else [one.mean() for one in sums]

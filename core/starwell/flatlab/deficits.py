@@ -21,6 +21,7 @@ BY_CHANCE = 2.87e-7
 _STEADY = 0.2
 _NOISY_SIGMAS = 6.0
 _LEAST_FLAT = 0.1
+_FULL_SIGMAS = 3.0
 
 Index = NDArray[np.intp]
 
@@ -29,12 +30,15 @@ Index = NDArray[np.intp]
 class Bench:
     """What all deficits are measured against.
 
-    bright: the bright flat, mean 1 by colour, 1 where blind. bright_e: its level in e-; dark: the darks at
-    the lights' settings; dark_var_e2: temporal variance of one dark, H×W, e-²; egain: e-/ADU of the file.
+    bright: the bright flat, mean 1 by colour, 1 where blind. blind: pixels left out, dead ones and those so
+    hot that the dim flats saturate them. dead: how many see no light. bright_e: its level in e-; dark: the
+    darks at the lights' settings; dark_var_e2: temporal variance of one dark, H×W, e-²; egain: e-/ADU of the
+    file.
     """
 
     bright: Float32
     blind: Mask
+    dead: int
     bright_e: float
     bright_frames: int
     dark: Sums
@@ -59,10 +63,16 @@ class Deficits:
         return self.deficit_e / self.sigma_e
 
 
-def blind_pixels(bright: Float32) -> Mask:
+def dead_pixels(bright: Float32) -> Mask:
     """Pixels that see (nearly) no light at all: nobody's low-light problem."""
-    blind: Mask = ~(bright > _LEAST_FLAT)
-    return blind
+    dead: Mask = ~(bright > _LEAST_FLAT)
+    return dead
+
+
+def full_pixels(dark: Sums, top_adu: float, light_adu: float, noise_adu: float) -> Mask:
+    """Pixels so hot that light on top of their dark charge reaches the converter's end: they look cold."""
+    full: Mask = dark.mean() > top_adu - light_adu - _FULL_SIGMAS * noise_adu
+    return full
 
 
 def noise_map(dark: Sums, egain: float) -> Float32:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from starwell.errors import MasterMismatch
+from starwell.flatlab.deficits import Bench
 from starwell.flatlab.experiment import Sets
 from starwell.flatlab.frames import FrameSet
 from starwell.flatlab.sums import Sums
@@ -18,6 +19,8 @@ FOREIGN = 0.15
 
 NEAR = 1.2
 """Dim flats further off the held-out frames' level than this factor are of another level."""
+
+_MOST_SATURATED = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,24 @@ def measure(lit: Sums, dark: Sums, warnings: list[str], header_egain: float | No
             "believed."
         )
     return Measured(egain, light * egain)
+
+
+def level_of(bench: Bench, lit: Sums) -> Measured:
+    """The level of dim flats at the lights' settings: the median of their flat-divided light."""
+    light = float(np.median((lit.mean() - bench.dark.mean()) / bench.bright))
+    if light <= 0:
+        raise MasterMismatch(f"--{lit.name} is no brighter than --dark: there is no light in it.")
+    return Measured(bench.egain, light * bench.egain)
+
+
+def check_unsaturated(bright: Sums) -> None:
+    """MasterMismatch for bright flats that are too bright: they call weak pixels as good as the others."""
+    part = float(bright.saturated.mean()) / bright.count
+    if part > _MOST_SATURATED:
+        raise MasterMismatch(
+            f"{100 * part:.0f} % of the samples of --bright are saturated: what it says of each pixel's "
+            "sensitivity is wrong. Shoot it half as bright."
+        )
 
 
 def by_light(sets: Sets, warnings: list[str]) -> tuple[FrameSet, list[FrameSet]]:

@@ -32,7 +32,7 @@ def weak_pixels(bench: Bench) -> Counts:
         limit = max(_WEAK_SIGMAS * spread, _WEAK_PART)
         low += int(np.count_nonzero(off < -limit))
         high += int(np.count_nonzero(off > limit))
-    return Counts(low + int(np.count_nonzero(bench.blind)), high, bench.bright.size)
+    return Counts(low + bench.dead, high, bench.bright.size)
 
 
 def leak(bench: Bench, unlit: Sums) -> LeakCheck:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from starwell.errors import MasterMismatch
 from starwell.flatlab.frames import FrameSet
+from starwell.flatlab.rays import without_rays
 from starwell.frame import Float32, Pixels, sampled
 from starwell.sensor.photon_transfer_blocks import clipped_rms
 
@@ -77,7 +78,7 @@ def summed(
     spread = _Spread(shape) if variance else None
     deepening = _Deepening(one.facts.size) if patches else None
     sample = _Sample(one.facts.saturation_adu)
-    for i, pixels in enumerate(_plain(one)):
+    for i, pixels in enumerate(without_rays(_plain(one))):
         half = i % 2 if halved else 0
         np.add(totals[half], pixels, out=totals[half], casting="unsafe")
         counts[half] += 1
