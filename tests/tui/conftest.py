@@ -100,7 +100,9 @@ def sub(number: int, stacked: int) -> list[ev.Event]:
         sigma_e=SIGMA_E,
         sensor_sigma_e=SIGMA_E,
     )
-    told = [ev.ExposureStarted(number=number, seconds=SECONDS), ev.FrameTaken(number=number), measured]
+    file = f"lights/M_51_60.0s_L_g100_-10C_{number:04d}.fits"
+    taken = ev.FrameTaken(number=number, file=file, seconds=SECONDS, celsius=-10.0)
+    told = [ev.ExposureStarted(number=number, seconds=SECONDS), taken, measured]
     if number == CLOUDS:
         return [*told, ev.SubRejected(number=number, reason="clouds", detail="transparency 0.31")]
     return [
@@ -137,6 +139,10 @@ def noise(stacked: int, effective: float) -> ev.StackMeasured:
         read_noise_e=READ_NOISE_E,
         sky_e=SKY_E,
         origin="camera",
+        fixed_e=1.2,
+        n_star=173.0,
+        gain_percent=27.0,
+        masters_e=0.3,
     )
 
 
@@ -204,6 +210,12 @@ def standing(**said: Any) -> Status:
         "exposed_s": 22.0,
         "free_bytes": 181_000_000_000,
         "guide_rms_arcsec": 0.62,
+        "width": 3008,
+        "height": 3008,
+        "arcsec_per_px": 1.09,
+        "masters": "dark+flat",
+        "ends": "60 of 60 at 23:06",
+        "filters": ("L", "R", "G", "B", "Ha"),
     }
     return Status(**usual | said)
 
@@ -214,6 +226,7 @@ CONTROLS = (
     ev.ControlChanged(name="bin", value=1),
     ev.ControlChanged(name="target_celsius", value=-10, unit="°C", low=-40, high=30),
     ev.ControlChanged(name="cooler", value=1),
+    ev.ControlChanged(name="dew_heater", value=40, low=0, high=100),
 )
 
 

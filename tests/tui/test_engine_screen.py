@@ -10,7 +10,7 @@ from starwell.remote.live import Lost
 from starwell.remote.messages import Abort, Quit, Reply, Set, Stop
 from starwell.session import events as ev
 
-SIZES = {"120x40": (120, 40), "80x24": (80, 24), "40x10": (40, 10)}
+SIZES = {"200x60": (200, 60), "120x40": (120, 40), "80x24": (80, 24), "40x10": (40, 10)}
 DISK = "There is room for 37 more frames in /home/astro/nights/2026-10-17/M 51: free some space."
 STATES = {
     "idle": {
@@ -22,6 +22,7 @@ STATES = {
         "livetime_s": None,
     }
     | {"target": None, "filter": None, "seconds": None, "exposed_s": None, "guide_rms_arcsec": None}
+    | {"ends": "", "masters": ""}
     | {"sensor_celsius": 14.2, "setpoint_celsius": None, "cooler_percent": 0.0},
     "cooling": {"state": ev.State.COOLING, "frame": 0, "stacked": 0, "rejected": 0, "livetime_s": None}
     | {"sensor_celsius": 3.4, "cooler_percent": 88.0, "exposed_s": None, "guide_rms_arcsec": None},
@@ -211,7 +212,7 @@ async def test_the_chosen_setting_is_edited_from_its_pane(engine_app, script, to
         await told(pilot, engine_app, answers())
         await pilot.press("1", "j", "enter", "H", "a", "enter", "y")
         await pilot.pause()
-        await pilot.press("end", "enter", *"off", "enter", "y")
+        await pilot.press("end", "k", "enter", *"off", "enter", "y")
         await pilot.pause()
         assert script.asked == [Set("filter", "Ha"), Set("cooler", 0.0)]
 

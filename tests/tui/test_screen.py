@@ -14,7 +14,7 @@ from starwell.terminal.colours import ColourDepth
 from starwell_tui.app import StarwellApp
 from starwell_tui.messages import Happened
 
-SIZES = {"120x40": (120, 40), "80x24": (80, 24), "39x9": (39, 9)}
+SIZES = {"200x60": (200, 60), "120x40": (120, 40), "80x24": (80, 24), "39x9": (39, 9)}
 BOXES = "╭╮╰╯─│▏▎▍▌▋▊▉▕"
 ALLOWED = SINGLE_WIDTH | set(BOXES) | set("●◌✓✗▸×…σ√°²") | {chr(code) for code in range(0x20, 0x7F)}
 BRAILLE = {chr(0x2800 + bits) for bits in range(256)}

@@ -12,7 +12,7 @@ from textual.app import App
 from textual.filter import LineFilter
 
 from starwell.errors import EngineError, StarwellError
-from starwell.remote.messages import AnyCommand, Quit, Reply
+from starwell.remote.messages import AnyCommand, Look, Quit, Reply
 from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import Mode
 from starwell_tui.desk import Desk, local_time
@@ -179,8 +179,10 @@ class StarwellApp(App[int], inherit_bindings=False):
         """A screen over the panes."""
         self.push_screen(opened(name, self.desk))
 
-    def action_leave(self) -> None:
+    async def action_leave(self) -> None:
         """End the screen; whether the night ends with it is the link's affair."""
+        if self.desk.view.given != Look():
+            await self.put(Look())
         self.exit(0)
 
     @work(exclusive=True, group="night")

@@ -39,5 +39,5 @@ class Happened(Message):
         """A newer picture or histogram replaces one of the same still queued; nothing else is dropped."""
         mine, other = self.item, message.item if isinstance(message, Happened) else None
         if isinstance(mine, PreviewReady) and isinstance(other, PreviewReady):
-            return mine.of == other.of
+            return (mine.of, mine.crop is None) == (other.of, other.crop is None)
         return isinstance(mine, HistogramReady) and isinstance(other, HistogramReady) and mine.of == other.of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -91,20 +92,27 @@ class Night:
         default_factory=lambda: deque(maxlen=KEPT_TEMPERATURES)
     )
 
-    def begin(self, connected: Connected) -> None:
-        """An engine answers: what was known is forgotten for what it remembers, but not when it was heard."""
+    def begin(self, connected: Connected, hours: Mapping[int, datetime] | None = None) -> None:
+        """An engine answers: what was known is forgotten for what it remembers, but not when it was heard.
+
+        hours: when the lights were taken; what followed one of them was told at about the same time.
+        """
         fresh = Night(planned=self.planned, read=self.read, temperatures=self.temperatures)
         heard = {line.words: line.at for line in self.log}
         for known in fields(self):
             setattr(self, known.name, getattr(fresh, known.name))
+        hour = None
         for event in connected.recent:
-            self.see(event, heard.get(words_of(event)))
+            if isinstance(event, ev.FrameTaken) and event.kind is Kind.LIGHT:
+                hour = (hours or {}).get(event.number)
+            self.see(event, heard.get(words_of(event)) or hour)
         self.status = connected.status
         self.state = connected.status.state
         self.alerts = [alert for alert in self.alerts if alert.text not in self.read]
 
     def see(self, event: ev.Event, at: datetime | None = None) -> None:
         """Take one event in; those that concern nothing shown here pass."""
+        news = not isinstance(event, ev.ControlChanged) or self._moved(event)
         self.takings.see(event)
         match event:
             case ev.ExposureStarted() | ev.FrameTaken():
@@ -131,7 +139,8 @@ class Night:
                 self.box = event if event.width else None
             case _:
                 self._trouble(event)
-        self._enter(event, at)
+        if news:
+            self._enter(event, at)
 
     def stands(self, status: Status, at: datetime) -> None:
         """The engine was asked at this time."""
@@ -238,14 +247,19 @@ class Night:
             case ev.QualityAdvice(subject=subject) if subject == TRUTH:
                 self.truth += tuple(event.advice.splitlines())
             case ev.QualityAdvice():
-                self._alert(f"{event.subject}: {event.advice}", serious=event.serious)
+                self._alert(words_of(event), serious=event.serious)
             case ev.CameraFault():
-                self._alert(f"camera: {event.message}", serious=not event.recovered)
+                self._alert(words_of(event), serious=not event.recovered)
 
     def _alert(self, text: str, *, serious: bool) -> None:
         # The same advice again, with other figures or of another sub, takes the place of what it said before.
         self.alerts = [known for known in self.alerts if _about(known.text) != _about(text)]
         self.alerts.append(Alert(text, serious))
+
+    def _moved(self, event: ev.ControlChanged) -> bool:
+        """Whether it is another value; the first one of each is what the camera was found with."""
+        known = self.controls.get(event.name)
+        return known is not None and known.value != event.value
 
     def _enter(self, event: ev.Event, at: datetime | None) -> None:
         """Into the log, with the hour that the event itself tells, else when it was heard."""

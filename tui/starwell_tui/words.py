@@ -38,7 +38,8 @@ def _verdict(event: ev.SubStacked | ev.SubRejected) -> str:
 def _trouble(event: ev.Event) -> str:
     match event:
         case ev.QualityAdvice(subject=subject) if subject != "truth":
-            return f"{subject}: {event.advice}"
+            known = event.advice.lower().startswith(subject.lower())
+            return event.advice if known else f"{subject}: {event.advice}"
         case ev.CameraFault():
             return f"camera: {event.message}"
         case ev.SeriesFinished():

@@ -161,7 +161,8 @@ class PreviewReady(Event, frozen=True, kw_only=True):
 class HistogramReady(Event, frozen=True, kw_only=True):
     """How many pixels of a picture lie in each of at most 128 equal steps from low_adu to high_adu.
 
-    The values are linear, in ADU; what lies beyond counts in the first and in the last step.
+    The values are linear, in ADU; what lies beyond counts in the first and in the last step. black_adu,
+    white_adu: what the picture shows black and white, where one was drawn.
     """
 
     of: str
@@ -169,6 +170,8 @@ class HistogramReady(Event, frozen=True, kw_only=True):
     low_adu: float
     high_adu: float
     counts: tuple[int, ...]
+    black_adu: float | None = None
+    white_adu: float | None = None
 
 
 class FocusMeasured(Event, frozen=True, kw_only=True):

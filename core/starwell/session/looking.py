@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from starwell.files.frames import open_frame
@@ -109,10 +110,11 @@ class Looking:
             return
         crop = self.look.crop if of == self.look.of else None
         self._publish(self._drawn(of, subject, crop))
-        if of == "stack" and isinstance(subject.view, Linear) and subject.view.shown is not None:
-            told = histogram("stack", subject.number, subject.view.shown, subject.stack)
+        if isinstance(subject.view, Linear) and subject.view.shown is not None:
+            told = histogram(of, subject.number, subject.view.shown, subject.stack)
             if told is not None:
-                self._publish(told)
+                black, white = subject.view.ends_adu
+                self._publish(msgspec.structs.replace(told, black_adu=black, white_adu=white))
 
     def _drawn(self, of: str, subject: Subject, crop: Box | None) -> PreviewReady:
         height, width = subject.view.size

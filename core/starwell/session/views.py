@@ -65,6 +65,14 @@ class Linear:
     shown: Pixels | None = None
     _development: Development | None = None
 
+    @property
+    def ends_adu(self) -> tuple[float, float] | tuple[None, None]:
+        """What is drawn black and what white in the first channel; nothing before something was drawn."""
+        if self._development is None:
+            return None, None
+        curve = self._development.curves[0]
+        return curve.black_adu, curve.white_adu
+
     def whole(self, px: Size) -> Picture:
         """All of it, to fit into this height and width."""
         self.shown = self.reduced(px)

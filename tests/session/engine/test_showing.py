@@ -58,7 +58,7 @@ def test_what_is_asked_for_is_shown(house: Any, plan_of_lights: Lights) -> None:
     box = heard.until(lambda e: isinstance(e, BoxMeasured))
     assert isinstance(box, BoxMeasured)
     assert (box.stacked, box.snr is not None) == (4, True)
-    assert {h.of for h in heard.of(HistogramReady)} == {"sub", "stack"}
+    assert {h.of for h in heard.of(HistogramReady)} == {"sub", "calibrated", "stack"}
     refused = [(Look("moon"), "choose one of"), (Look("reference"), "no earlier stack")]
     for wrong, said in (*refused, (Stretch("x"), "auto, asinh")):
         reply = ask(wrong)

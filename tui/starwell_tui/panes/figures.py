@@ -7,7 +7,7 @@ from datetime import timedelta
 from starwell.session.events import StackMeasured
 from starwell_tui.goal import outlook
 from starwell_tui.night import Night, Standing
-from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Piece, duration
+from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Piece, duration, roughly
 from starwell_tui.theme import ACCENT, BRIGHT, style
 from starwell_tui.view import View
 
@@ -26,7 +26,7 @@ def figures(night: Night, view: View) -> list[Figure]:
     rows = _of_sub(night)
     latest = night.latest_noise
     if latest is None:
-        return [*rows, ("Stack", [("two subs make a figure", DIM)])]
+        return [*rows, ("Stack", [("two subs make a figure", DIM)]), *of_box(night, view)]
     over = f"at {latest.efficiency_block_px} px"
     subs = f"{latest.sub_sigma_e:.1f}/√{latest.effective_subs:.1f} subs"
     rows += [
@@ -46,8 +46,9 @@ def _of_sub(night: Night) -> list[Figure]:
     if sub is None:
         return []
     model = "" if sub.sensor_sigma_e is None else f"model {sub.sensor_sigma_e:.1f}"
+    said = "not known without a dark" if sub.sky_e is None else limited(sub.sky_e, latest)
     return [
-        ("Sky", pair(sky(sub.sky_e, night.seconds), limited(sub.sky_e, latest))),
+        ("Sky", pair(sky(sub.sky_e, night.seconds), said)),
         ("σ per sub", pair(f"{sub.sigma_e:.1f} e-", model)),
     ]
 
@@ -87,7 +88,7 @@ def still(night: Night, now: float | None, goal: float) -> str:
     total_s = outlook(now, goal, night.livetime_s, floor_share(night.latest_noise)).total_s
     if total_s is None or total_s > LONGEST_GOAL.total_seconds():
         return "never so"
-    return f"{duration(total_s - night.livetime_s)} more"
+    return f"{roughly(total_s - night.livetime_s)} more"
 
 
 def floor_share(latest: StackMeasured | None) -> float:

@@ -11,11 +11,11 @@ from textual.strip import Strip
 from starwell.session.events import HistogramReady, PreviewReady
 from starwell_tui.night import Night
 from starwell_tui.panes.curve import DOTS
-from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Pane, line
-from starwell_tui.theme import BLUE, style
+from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Pane, Piece, line
+from starwell_tui.theme import ACCENT, BLUE, style
 from starwell_tui.view import View
 
-BARS = style(BLUE)
+BARS, MARK = style(BLUE), style(ACCENT)
 BINS = 128
 BRIGHT = 0.999
 
@@ -40,10 +40,13 @@ class Histogram(Pane):
             return [line([(" nothing to count yet", DIM)], width)][:height]
         counts = np.array(told.counts, float) if told else self._levels(picture)
         low, high = (told.low_adu, told.high_adu) if told else (0.0, 255.0)
-        self._title(f"  {of}{' ▸ ADU' if told else ''}")
+        self._title(f"  {of}")
         words = below(counts, low, high, width) if told is None else self._words(told, counts, width)
         words = words[: max(height - 2, 1)]
-        rows = [line([(text, BARS)], width) for text in bars(counts, width, height - len(words))]
+        drawn = bars(counts, width, height - len(words))
+        ends = (told.black_adu, told.white_adu) if told else (None, None)
+        marks = [column(end, low, high, width) for end in ends]
+        rows = [line(marked(text, marks), width) for text in drawn]
         return [*rows, *(line([(text, LABEL)], width, PLAIN) for text in words)]
 
     def _words(self, told: HistogramReady, counts: Counts, width: int) -> list[str]:
@@ -52,6 +55,8 @@ class Histogram(Pane):
         lines = [between(f"{told.low_adu:.0f}", f"median {median:.0f} ADU", f"{told.high_adu:.0f}", width)]
         seen = self.night.latest_measured
         full = "" if seen is None else f"  full {100 * seen.saturated_fraction:.2g} %"
+        if told.black_adu is not None and told.white_adu is not None:
+            lines.append(f"black {told.black_adu:.0f}  white {told.white_adu:.0f}")
         return [*lines, f"p99.9 {bright:.0f}{full}"]
 
     def _levels(self, picture: PreviewReady | None) -> Counts:
@@ -85,6 +90,19 @@ def bars(counts: Sequence[float] | Counts, columns: int, rows: int) -> list[str]
     cells = lit.reshape(rows, 4, columns, 2)
     bits = np.einsum("ryxc,yc->rx", cells.astype(int), DOTS)
     return ["".join(chr(0x2800 + bit) if bit else " " for bit in row) for row in bits.tolist()]
+
+
+def column(value: float | None, low: float, high: float, columns: int) -> int | None:
+    """Where a value stands on the scale; None where it lies beyond."""
+    if value is None or not low <= value <= high:
+        return None
+    return min(int((value - low) / (high - low) * columns), columns - 1)
+
+
+def marked(text: str, marks: Sequence[int | None]) -> list[Piece]:
+    """A row of bars with a line down each marked column."""
+    pieces: list[Piece] = [(cell, MARK if at in marks else BARS) for at, cell in enumerate(text)]
+    return [("│" if look is MARK else cell, look) for cell, look in pieces]
 
 
 def below(counts: Counts, low: float, high: float, columns: int) -> list[str]:

@@ -11,7 +11,7 @@ from starwell_tui.panes.pane import LABEL, PLAIN, Pane, Piece, line, wrapped
 from starwell_tui.theme import ACCENT, BLUE, style
 from starwell_tui.view import View
 
-FIGURES_COLUMNS = 40
+FIGURES_COLUMNS = 46
 CURVE_FROM_COLUMNS = FIGURES_COLUMNS + 20
 CURVE_FROM_ROWS = 5
 REACHED, IDEAL = style(ACCENT), style(BLUE)

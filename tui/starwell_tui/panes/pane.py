@@ -94,6 +94,11 @@ def wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(width, 1)) or [""]
 
 
+def roughly(seconds: float) -> str:
+    """What is foretold, no finer than it can be: whole minutes from ten on."""
+    return duration(seconds) if seconds < 600 else duration(60 * round(seconds / 60)).removesuffix("00s")
+
+
 def duration(seconds: float | None) -> str:
     """Livetime for people: 40s, 12m30s, 2h05m."""
     if seconds is None:

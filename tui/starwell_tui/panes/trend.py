@@ -49,10 +49,13 @@ def trend(
 def dots(
     points: Points, columns: int, rows: int, x_range: tuple[int, int], y_range: tuple[float, float]
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """rows×columns of braille bits: a dot for each sub, on linear axes."""
+    """rows×columns of braille bits, on linear axes: a dot for each sub, joined where there is room."""
     bits = np.zeros((rows, columns), np.int64)
     across, down = 2 * columns - 1, 4 * rows - 1
     number, value = np.array(points, float).T
+    if len(points) < columns:
+        between = np.linspace(number[0], number[-1], across + 1)
+        number, value = between, np.interp(between, number, value)
     x = np.rint(across * (number - x_range[0]) / max(x_range[1] - x_range[0], 1)).astype(int)
     y = np.rint(down * (y_range[1] - value) / (y_range[1] - y_range[0])).astype(int)
     np.bitwise_or.at(bits, (y // 4, x // 2), DOTS[y % 4, x % 2])

@@ -25,7 +25,7 @@ from starwell_tui.panes.figures import (
     swamp,
 )
 from starwell_tui.panes.page import SCROLL, Page
-from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Piece, duration, wrapped
+from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Piece, duration, roughly, wrapped
 from starwell_tui.panes.trend import Points, trend
 from starwell_tui.screens.sheet import Keys, Sheet
 from starwell_tui.theme import ACCENT, BLUE, GOOD, style
@@ -53,7 +53,7 @@ class Sheaf(Page):
         if width < BESIDE_FROM_COLUMNS:
             return [*words(self.night, self.view, width), [], *curves(self.night, width, CURVE_ROWS)]
         left = words(self.night, self.view, WORDS_COLUMNS)
-        tall = max((self.content_size.height - 4) // 4, CURVE_ROWS)
+        tall = max(self.content_size.height // 4, CURVE_ROWS)
         right = curves(self.night, width - WORDS_COLUMNS - 1, tall)
         return [
             [
@@ -161,7 +161,7 @@ def _target(night: Night, view: View, width: int) -> list[Row]:
         said = f"not with more light: the floor ends it at {best or 0:.1f}"
     else:
         subs = f", {(more - night.livetime_s) / night.seconds:.0f} subs" if night.seconds else ""
-        said = f"{duration(more - night.livetime_s)} more{subs} under this sky"
+        said = f"{roughly(more - night.livetime_s)} more{subs} under this sky"
     return [*rows, *_figure("Goal", f"{goal:g}", said, width)]
 
 

@@ -8,6 +8,7 @@ from textual.containers import Container
 
 from starwell.remote.live import Connected, Lost
 from starwell.remote.messages import Look, Reply, Status
+from starwell_tui import hours
 from starwell_tui.desk import Desk
 from starwell_tui.messages import Happened
 from starwell_tui.night import Night
@@ -93,8 +94,9 @@ class Panes(Commands):
         """Onto the panes that show it."""
         match message.item:
             case Connected() as connected:
-                self.night.begin(connected)
-                self.view.given = Look()
+                self.night.begin(connected, hours.taken(connected.status.folder))
+                parts = (Look(part.of, part.crop) for part in self.night.crops.values())
+                self.view.given = next(parts, Look())
             case Lost(why):
                 self.night.gone = why
             case event:
@@ -110,6 +112,7 @@ class Panes(Commands):
     def redraw(self) -> None:
         """The night, or the view of it, has changed."""
         self.alert.set_class(bool(self.night.alert or self.night.gone), "-shown")
+        self.set_class(self.night.status is None, "-no-camera")
         for pane in (self.status, self.alert, self._bar, *self._numbered):
             pane.told()
         for screen in self.app.screen_stack:
