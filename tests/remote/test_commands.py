@@ -66,12 +66,15 @@ def test_a_plan_is_named_so_that_the_engine_finds_it(
     Path("m51.toml").touch()
     assert main(["start", "m51.toml"]) == 0
     assert engine.asked == [Start(str(tmp_path / "m51.toml"))]
+    assert main(["start", "m51.toml", "--paused"]) == 0
+    assert engine.asked[1:] == [Start(str(tmp_path / "m51.toml"), paused=True)]
 
 
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (["start", "nowhere.toml"], 2, "There is no plan nowhere.toml."),
+        (["start", "--paused"], 2, "Only a plan can be made ready"),
         (["set", "gain", "nan"], 2, "'nan' is no value"),
         (["set", "gian", "5"], 1, "did you mean gain?"),
     ],
@@ -165,12 +168,14 @@ def test_status_for_people_says_all_that_is_known() -> None:
         exposed_s=22.4,
         free_bytes=181_000_000_000,
         guide_rms_arcsec=0.634,
+        ends="60 of 60 at 03:12",
     )
     assert described(full) == [
         "paused (guide star lost), frame 24 of 60: M 51 L 22 of 60 s",
         "stack   121 subs = 2 h 1 min, 2 rejected",
         "camera  ASI533, -10.0 °C (setpoint -10 °C), cooler 62 %",
         "folder  /n, 181 GB free",
+        "ends    60 of 60 at 03:12",
         "guiding 0.63″ RMS",
     ]
 

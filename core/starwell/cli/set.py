@@ -12,7 +12,11 @@ from starwell.remote.messages import Set
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `starwell set`."""
-    parser.add_argument("name", metavar="NAME", help="gain, offset, target_celsius, cooler, dew_heater …")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="gain, offset, exposure, bin, filter, frames, target, target_celsius, dew_heater …",
+    )
     parser.add_argument("value", metavar="VALUE", help="a number, or a word such as on or off")
 
 

@@ -30,6 +30,8 @@ def described(now: Status) -> list[str]:
         f"camera  {_joined(now.camera or 'none', _temperature(now))}",
         f"folder  {_joined(now.folder, _room(now.free_bytes))}",
     ]
+    if now.ends:
+        lines.append(f"ends    {now.ends}")
     if now.guide_rms_arcsec is not None:
         lines.append(f"guiding {now.guide_rms_arcsec:.2f}″ RMS")
     return lines
