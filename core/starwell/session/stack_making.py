@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.master import Masters
+from starwell.calibration.noise_share import dim_flat_warning
 from starwell.errors import StarwellError
-from starwell.frame import Colour, Facts
+from starwell.frame import Colour, Facts, Kind
 from starwell.sensor.store import find
 from starwell.session.advice_audit import Audit
 from starwell.session.automatic import masters_for
@@ -36,6 +37,8 @@ class StackMaking:
         self._publish = publish
         self._audited = audited
         self._said: set[str] = set()
+        lights = (s for target in plan.targets for s in target.series if s.kind is Kind.LIGHT)
+        self._planned = sum(series.count or 0 for series in lights) or None
 
     def __call__(self, facts: Facts, wanted: MasterPaths | None = None) -> Pipeline:
         """The pipeline of a combination that this sub is the first of; MasterError where none fits.
@@ -46,7 +49,7 @@ class StackMaking:
         calibrator = Calibrator(masters, facts)
         sensor = find(facts)
         intake = Intake(calibrator, masters, colour=Colour(self._options.colour), sensor=sensor)
-        for told in (chosen, *intake.warnings):
+        for told in (chosen, *intake.warnings, dim_flat_warning(masters.flat, self._planned)):
             if told and told not in self._said:
                 self._said.add(told)
                 self._publish(QualityAdvice(subject="masters", advice=told))
