@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,11 +17,12 @@ from starwell.remote.messages import Focus, Reply, Start, Stop, UseMasters
 from starwell.session import events as ev
 from starwell.session.plan_file import check_plan
 from starwell.terminal.cells import SINGLE_WIDTH
-from starwell_tui import jobs, remembered
+from starwell_tui import first_config, jobs, remembered
 from starwell_tui.attached import AttachedApp
 from starwell_tui.guided import GuidedApp
 from starwell_tui.keys import table
-from starwell_tui.screens import running
+from starwell_tui.screens import running, sequence
+from starwell_tui.screens.first_run import FirstRun
 from starwell_tui.screens.tour import STEPS
 from starwell_tui.wizards import WIZARDS
 
@@ -120,6 +122,7 @@ class Commands:
 def commands(monkeypatch):
     made = Commands()
     monkeypatch.setattr(jobs, "command", made.command)
+    monkeypatch.setattr(sequence, "CHECKED_AFTER_S", 0.01)
     return made
 
 
@@ -228,10 +231,13 @@ async def test_prepare_opens_the_camera_and_waits(engine_app, script, told, answ
     assert script.asked[0].paused
 
 
-async def test_a_plan_file_wins_over_the_form(engine_app, script, told, answers, arrived, commands, tmp_path):
+async def test_a_plan_file_wins_over_the_form(
+    engine_app, script, told, answers, arrived, commands, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     async with engine_app.run_test(size=(80, 24)) as pilot:
         await told(pilot, engine_app, answers(**IDLE))
-        await pilot.press("n", "pagedown", "enter", *str(tmp_path / "m51.toml"), "enter")
+        await pilot.press("n", "pagedown", "enter", *"m51.toml", "enter")
         await arrived(pilot, lambda: commands.of("plan", str(tmp_path / "m51.toml")) != [])
         await pilot.press("s", "y")
         await arrived(pilot, lambda: script.asked != [])
@@ -431,7 +437,8 @@ async def test_darks_wait_for_the_series_that_runs(engine_app, script, told, ans
 
 async def test_darks_that_run_already_are_watched(engine_app, told, answers, tell_night, seen):
     async with engine_app.run_test(size=(80, 24)) as pilot:
-        await told(pilot, engine_app, answers(*tell_night(7), *darks(4), kind=Kind.DARK))
+        others = frame(9, Kind.DARK, "darks/Dark_5.0s_0009.fits", seconds=5.0)
+        await told(pilot, engine_app, answers(*tell_night(7), others, *darks(4), kind=Kind.DARK))
         await pilot.press("D")
         await pilot.pause()
         assert seen(engine_app, "4 of 20 darks")
@@ -690,6 +697,47 @@ async def test_a_job_is_ended_after_y_only(engine_app, told, answers, tell_night
 
 
 # All of them
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+async def test_the_first_run_is(size, arrived, lines, matches_snapshot, tmp_path, monkeypatch):
+    monkeypatch.setattr(first_config, "room", lambda folder: 181_000_000_000)
+    app = FirstRun(Path("/home/astro/nights"))
+    async with app.run_test(size=size) as pilot:
+        await arrived(pilot, lambda: app.form.typed["camera"] == "zwo:1f2e")
+        await pilot.pause()
+        matches_snapshot(app)
+        assert {len(line) for line in lines(app)} == {size[0]}
+
+
+async def test_the_first_run_sends_each_row_in_its_own_codes_and_keeps_what_was_chosen(
+    home, arrived, cells, tmp_path, monkeypatch
+):
+    app = FirstRun(tmp_path / "nights")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await arrived(pilot, lambda: app.form.typed["camera"] == "zwo:1f2e")
+        kinds = {look.bgcolor.type.name for text, look in cells(app) if look.bgcolor and text == " "}
+        assert kinds >= {"TRUECOLOR", "EIGHT_BIT"}
+        await pilot.press(*["j"] * 3, "4", "8", "0", "down", "9", "9", "enter", "s")
+        await pilot.pause()
+        assert app.form.chosen.name == "latitude"
+        assert not (home.config / "config.toml").exists()
+        await pilot.press("4", "8", "enter", "j", "1", "1", "enter", "j", "left", "j", "right", "s")
+        await pilot.pause()
+    kept = config.load(home.config)
+    assert (kept.rig.camera, kept.rig.focal_mm) == ("zwo:1f2e", 480)
+    assert (kept.site.latitude, kept.site.longitude) == (48, 11)
+    assert (kept.screen.colour, kept.screen.preview) == ("24bit", "half")
+    assert app.return_value
+
+
+async def test_a_first_run_that_is_left_keeps_nothing(home, tmp_path):
+    app = FirstRun(tmp_path / "nights")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("escape")
+        await pilot.pause()
+    assert app.written is None
+    assert not (home.config / "config.toml").exists()
 
 
 @pytest.mark.parametrize("name", [wizard.name for wizard in WIZARDS])

@@ -115,6 +115,8 @@ class Shoot(Sheet[None]):
         status = self.night.status
         if self.at_work and status is not None and status.kind is self.kind:
             self.stage = Stage.SHOOTING
+            taken = self.night.takings.calibration
+            self._known = {frame.file for frame in taken if frame.seconds != status.seconds}
         super().on_mount()
 
     def offered(self) -> Keys:
