@@ -69,6 +69,8 @@ class _Ring:
 
     def __init__(self, stack: RunningStack, count: int) -> None:
         self._stack = stack
+        self._scratch = Scratch()
+        """Buffers that are of no use to the stack afterwards."""
         self._held = HeldSubs(stack.sums, count)
         self._median = np.empty((len(stack.channels), *stack.size), np.int16)
         self._grid: Grid = ()
@@ -87,7 +89,7 @@ class _Ring:
 
         def hold(task: Block) -> None:
             band = sub.steps(*task, stack.scratch)
-            self._held.write(i, task[0], band, stack.scratch)
+            self._held.write(i, task[0], band, self._scratch)
 
         stack.each(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
         sub.calibrated = replace(calibrated, pixels=calibrated.pixels[..., :0, :0])
@@ -130,7 +132,7 @@ class _Ring:
             for y in range(0, y1 - y0, _MEDIAN_ROWS):
                 rows = slice(y, min(y + _MEDIAN_ROWS, y1 - y0))
                 part = [plane[rows] for plane in planes]
-                median(part, self._median[channel, y0:y1][rows], self._stack.scratch)
+                median(part, self._median[channel, y0:y1][rows], self._scratch)
 
         self._stack.each(settle, self._held.blocks)
         half = (self._stack.size[0] // 2, self._stack.size[1] // 2)
@@ -207,7 +209,7 @@ class _Ring:
         channel, y0, y1 = block
         width, scratch = self._stack.size[1], self._stack.scratch
         changes = []
-        for i, plane in enumerate(self._held.taken(block, scratch)):
+        for i, plane in enumerate(self._held.taken(block, self._scratch)):
             y = self._held.pixels(i, block, plane, self._grid, scratch)
             band = Band(y0, y, *self._reaches[i][block])
             masked = within(masks[i][channel], y0 * width, y1 * width)
