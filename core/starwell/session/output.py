@@ -18,6 +18,7 @@ from starwell.frame import FULL_SCALE_ADU, Facts, Float32, Pixels
 from starwell.sensor.model import SensorModel
 from starwell.session.intake import Intake
 from starwell.session.members import Members
+from starwell.stack.contribution import WEIGHT_ONE
 from starwell.stack.running import RunningStack
 
 
@@ -55,8 +56,10 @@ def finished(stack: RunningStack, intake: Intake, members: Members, facts: Facts
     """The stack as it stands; facts are its reference's."""
     sums = stack.sums
     mean = stack.mean()
-    variance = np.stack([sums.variance(channel) for channel in stack.channels])
-    weight = sums.weight.astype(np.float32) / np.float32(1 << 16)
+    variance = np.empty_like(mean)
+    for channel in stack.channels:
+        sums.variance(channel, variance[channel])
+    weight = np.multiply(sums.weight, np.float32(1 / WEIGHT_ONE), dtype=np.float32)
     count, masked = sums.count, sums.masked
     if len(stack.channels) == 1:
         mean, variance, weight, count, masked = (a[0] for a in (mean, variance, weight, count, masked))
@@ -98,7 +101,7 @@ def save(path: Path, stack: Stacked, *, unit: Unit = Unit.FULL_SCALE, overwrite:
         "WEIGHT": stack.weight,
         "COUNT": stack.count,
         "MASKED": stack.masked,
-        "VARIANCE": stack.variance * np.float32(scale**2),
+        "VARIANCE": stack.variance if scale == 1 else stack.variance * np.float32(scale**2),
     }
     square = "electron2" if unit is Unit.ELECTRON else "adu2"
     fits.write_maps(maps_path(path), maps, {**_history(stack), "VARUNIT": square}, overwrite=overwrite)
@@ -121,12 +124,13 @@ def _values(stack: Stacked, unit: Unit) -> tuple[Float32, dict[str, Any]]:
     """The pixels as they are written, and the keywords that take them back to electrons."""
     egain = stack.model.egain
     if unit is Unit.ELECTRON:
-        return (stack.mean * np.float32(egain)).astype(np.float32), {"BUNIT": "electron", "EGAIN": 1.0}
+        return stack.mean * np.float32(egain), {"BUNIT": "electron", "EGAIN": 1.0}
     pedestal = pedestal_adu(stack)
-    values = (stack.mean + np.float32(pedestal)) * np.float32(1.0 / FULL_SCALE_ADU)
+    values = stack.mean + np.float32(pedestal)
+    values *= np.float32(1.0 / FULL_SCALE_ADU)
     # Uncovered pixels stay exactly zero: other programs take that for "nothing here".
     values[np.broadcast_to(stack.weight, values.shape) == 0] = 0.0
-    return values.astype(np.float32), {
+    return values, {
         "PEDESTAL": pedestal,
         "FULLSCAL": FULL_SCALE_ADU,
         "EGAIN": egain,

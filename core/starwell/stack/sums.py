@@ -183,21 +183,23 @@ class Accumulators:
         terms = np.stack([noise.slope, noise.start, noise.least, np.full_like(noise.slope, 1 / weight)])
         self.model[channel] += sign * weight**2 * covered * terms.astype(np.float64)
 
-    def variance(self, channel: int) -> Float32:
-        """Model variance of the weighted mean in ADU², not counting what interpolation smoothed away.
+    def variance(self, channel: int, out: Float32 | None = None) -> Float32:
+        """Model variance of the weighted mean in ADU², blind to what interpolation smoothed away; into out.
 
         Var = (sum of w²·Var_i)/(sum of w)² with the flat in Var_i: per cell v = (sum w²Var_i)/(sum w) at the
         pixel's own mean, then v/W with the pixel's own weight. Infinite where there is no weight.
         """
         slope, start, least, weight = self.model[channel]
         some = np.maximum(weight, 1 / WEIGHT_ONE)
-        slope, start, least = (_spread(v / some, self.size) for v in (slope, start, least))
-        scratch = Scratch()
-        out = self.mean(channel, 1, scratch)
-        np.maximum(slope * out + start, least, out=out)
-        w = self.weight[channel]
-        np.divide(out * np.float32(WEIGHT_ONE), w, out=out, where=w > 0)
-        out[w <= 0] = np.inf
+        cells = [v / some for v in (slope, start, least)]
+        out = self.mean(channel, 1, Scratch(), out)
+        for row in range(len(weight)):
+            rows = slice(row * CELL, (row + 1) * CELL)
+            band, w = out[rows], self.weight[channel, rows]
+            slopes, starts, lowest = (_spread(v[row], band.shape[1]) for v in cells)
+            np.maximum(slopes * band + starts, lowest, out=band)
+            np.divide(band * np.float32(WEIGHT_ONE), w, out=band, where=w > 0)
+            band[w <= 0] = np.inf
         return out
 
     def noise(self, channel: int) -> dict[int, float]:
@@ -211,7 +213,6 @@ def mask_pixels(masked: NDArray[np.uint8], flat: Indices, sign: int) -> None:
     masked.reshape(-1)[flat] = np.where(values < 255, values + np.uint8(sign % 256), values)
 
 
-def _spread(cells: Float64, size: tuple[int, int]) -> Float32:
-    """Cells to full size, nearest."""
-    full = np.repeat(np.repeat(cells.astype(np.float32), CELL, axis=0), CELL, axis=1)
-    return full[: size[0], : size[1]]
+def _spread(cells: Float64, width: int) -> Float32:
+    """A row of cells to full width, nearest."""
+    return np.repeat(cells.astype(np.float32), CELL)[:width]
