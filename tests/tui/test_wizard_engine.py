@@ -111,3 +111,33 @@ async def test_focus_runs_before_the_first_sub_and_leaves_no_file(place, home, l
         await pilot.press("F")
         await until(lambda: app.screen is app.panes and app.night.state is State.PAUSED, "the pause again")
     assert not list(home.data.rglob("*.fits"))
+
+
+async def test_the_night_so_far_is_stacked_anew_with_the_darks_that_were_taken_after_it(place, home, lines):
+    app = StarwellApp(LiveClient(place), keys=table(engine=True))
+
+    def shown(words: str) -> bool:
+        return words in "\n".join(lines(app))
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(lambda: app.night.status is not None, "an engine that answers")
+        await pilot.press("n")
+        app.screen.form.fill({"exposure": "20", "frames": "3", "target": "M 51", "warm_up": "off"})
+        await pilot.press("s", "y")
+        await until(lambda: app.night.takings.end is not None, "the end of the lights")
+        assert app.night.takings.end.stacked == 3
+        await until(lambda: app.night.status.state is State.IDLE, "an engine at rest")
+        assert "dark" not in app.night.status.masters
+        await pilot.press("D")
+        app.screen.form.fill({"frames": "5"})
+        await pilot.press("s", "y")
+        await until(lambda: shown("Done."), "a master dark")
+        await pilot.press("enter")
+        await until(lambda: shown("Use the dark for the lights that follow?"), "the library")
+        await pilot.press("y")
+        await until(lambda: shown("And stack tonight's 3 lights anew"), "the lights that are there")
+        await pilot.press("y")
+        await until(lambda: len(app.screen.told_of) == 2, "an answer")
+        assert app.screen.told_of[-1][1], app.screen.told_of
+        await until(lambda: app.night.status.stacked == 3, "the three subs again")
+        await until(lambda: "dark" in app.night.status.masters, "their dark")

@@ -119,7 +119,7 @@ class FirstRun(App[bool], inherit_bindings=False):
     Screen { layout: vertical; }
     #form { height: 1fr; }
     #bars { height: 4; }
-    #samples { height: 6; }
+    #samples { height: 5; }
     """
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
