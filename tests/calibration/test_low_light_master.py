@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.library import load_masters
 from starwell.calibration.low_light_build import build
-from starwell.calibration.low_light_file import read_low_light, write_low_light
+from starwell.calibration.low_light_file import find_low_light, read_low_light, write_low_light
 from starwell.calibration.master import Masters, constant_bias
 from starwell.calibration.masters import build as build_master
 from starwell.calibration.masters import write
@@ -227,6 +228,20 @@ def test_the_command_builds_the_map_and_stacks_take_it(folders, sky, tmp_path, c
         run("low-light", folders["low8"], "-o", tmp_path / "x.fits")
     with pytest.raises(PlanError, match="low-light"):
         run("dark", folders["dark"], "--flat", folders["flat"], "-o", tmp_path / "x.fits")
+
+
+def test_the_newest_map_of_the_lights_setting_is_found_in_a_folder(two_levels, folders, sky, tmp_path):
+    facts = as_light(sky.flat(0)).facts
+    with pytest.raises(MasterMissing, match="No low-light map"):
+        find_low_light(tmp_path, facts)
+    warm = replace(two_levels, facts=replace(two_levels.facts, sensor_celsius=-1.0))
+    for name, found in (("a", two_levels), ("b", two_levels), ("c", warm)):
+        write_low_light(found, tmp_path / f"{name}.fits")
+    (tmp_path / "torn.fits").write_bytes(b"SIMPLE")
+    os.utime(tmp_path / "a.fits", (2e9, 2e9))
+    assert find_low_light(tmp_path, facts) == tmp_path / "a.fits"
+    with pytest.raises(MasterMissing):
+        find_low_light(tmp_path, replace(facts, camera="Another"))
 
 
 def test_levels_of_different_exposures_are_no_map(folders, masters, sky, shoot):

@@ -136,19 +136,30 @@ def estimate(
         planes.view(deficit, plane)[...] = solved[-1].deficit_e
         if threshold is not None:
             planes.view(threshold, plane)[...] = solved[-1].threshold_e
-    channels = [
+    by_channel = [
         [part for part, plane in zip(solved, planes.planes, strict=True) if plane.channel == channel]
         for channel in range(planes.channels)
     ]
+    return _joined(deficit, threshold, lows, by_channel, facts)
+
+
+def _joined(
+    deficit: Float32,
+    threshold: Float32 | None,
+    lows: Sequence[LowSet],
+    by_channel: Sequence[Sequence[Solved]],
+    facts: Facts,
+) -> LowLight:
+    every = [part for parts in by_channel for part in parts]
     return LowLight(
         deficit,
         threshold,
-        tuple(float(np.mean([part.level_e for part in parts])) for parts in channels),
+        tuple(float(np.mean([part.level_e for part in parts])) for parts in by_channel),
         tuple(low.level_e for low in lows),
         tuple(low.frames for low in lows),
-        float(np.mean([part.noise_e for part in solved])),
-        tuple(parts[0].mixture for parts in channels),
-        tuple(Ratios.worst(of) for of in zip(*(part.ratios for part in solved), strict=True)),
+        float(np.mean([part.noise_e for part in every])),
+        tuple(parts[0].mixture for parts in by_channel),
+        tuple(Ratios.worst(of) for of in zip(*(part.ratios for part in every), strict=True)),
         facts,
     )
 

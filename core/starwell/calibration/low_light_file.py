@@ -12,9 +12,10 @@ import numpy as np
 from starwell import __version__
 from starwell.calibration.low_light import LowLight
 from starwell.calibration.low_light_levels import Ratios
+from starwell.calibration.low_light_matching import fits_setting
 from starwell.calibration.low_light_mixture import Mixture
 from starwell.calibration.master import pixels_sha256
-from starwell.errors import FileDamaged, MasterMismatch
+from starwell.errors import FileDamaged, MasterMismatch, MasterMissing, StorageError
 from starwell.files import fits
 from starwell.files.keywords import keywords_of
 from starwell.frame import Facts, Float32
@@ -68,6 +69,24 @@ def keywords_for(low: LowLight) -> dict[str, Any]:
 def is_low_light(facts: Facts) -> bool:
     """Whether a file says of itself that it is a low-light map."""
     return facts.header.get("SWMASTER") == KIND
+
+
+def find_low_light(folder: Path, lights: Facts) -> Path:
+    """The newest map of a folder that was made at the lights' setting; MasterMissing where none was."""
+    found = []
+    for path in sorted(folder.glob("*.fits")) if folder.is_dir() else ():
+        try:
+            facts = fits.read_facts(path)
+        except StorageError:
+            continue
+        if is_low_light(facts) and fits_setting(facts, lights):
+            found.append((path.stat().st_mtime_ns, path))
+    if not found:
+        raise MasterMissing(
+            f"No low-light map in {folder} was made at the lights' camera, gain, offset, exposure, binning "
+            "and temperature: make one of dim flats with `starwell master low-light`, or do without."
+        )
+    return max(found)[1]
 
 
 def read_low_light(path: Path) -> LowLight:

@@ -60,6 +60,13 @@ def check_together(facts: Facts, others: Facts, dark: Master) -> None:
             )
 
 
+def fits_setting(facts: Facts, lights: Facts) -> bool:
+    """Whether a map of these facts was made as the lights were taken, as far as both say."""
+    a, b = facts.sensor_celsius, lights.sensor_celsius
+    apart = 0.0 if a is None or b is None else abs(a - b)
+    return not _differences(facts, lights)[0] and apart <= WARM_CELSIUS
+
+
 def place(low: LowLight, lights: Facts) -> tuple[int, int]:
     """Where the lights' pixel (0, 0) lies in the map; MasterMismatch when it is too small."""
     nothing = np.empty((0, 0), np.float32)

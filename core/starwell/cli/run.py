@@ -73,7 +73,7 @@ def add_masters(parser: argparse.ArgumentParser) -> None:
     masters("--dark", metavar="P", help="dark: master, folder, or auto")
     masters("--flat", metavar="P", help="flat: master, folder, or auto")
     masters("--dark-flat", metavar="P", help="darks of the flats: master, folder, or auto")
-    masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light)")
+    masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light), or auto")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     masters("--dark", metavar="P", help="dark: master, folder, or auto")
     masters("--flat", metavar="P", help="flat: master, folder, or auto")
     masters("--dark-flat", metavar="P", help="darks of the flats: master, folder, or auto")
-    masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light)")
+    masters("--low-light", metavar="M.fits", help="low-light map (starwell master low-light), or auto")
     how = parser.add_argument_group("stacking").add_argument
     how("--reference", default="auto", metavar="auto|FILE", help="the sub the others of its set are laid on")
     how("--kernel", type=Kernel, choices=tuple(Kernel), default=Kernel.LANCZOS, help="default lanczos")

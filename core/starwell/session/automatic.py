@@ -13,9 +13,11 @@ from starwell.calibration.library_groups import calibration_folders, sort_frames
 from starwell.calibration.library_kept import Kept
 from starwell.calibration.library_open import open_found, open_kept
 from starwell.calibration.library_shelf import Library
-from starwell.calibration.low_light_file import read_low_light
+from starwell.calibration.low_light import LowLight
+from starwell.calibration.low_light_file import find_low_light, read_low_light
 from starwell.calibration.master import NAMES, Master, Masters
-from starwell.errors import MasterError, MasterMissing
+from starwell.config import library_folder
+from starwell.errors import MasterError
 from starwell.frame import Facts, Frame, Kind
 from starwell.session.flat_choice import DustJudge
 from starwell.session.light_groups import Group, groups_of
@@ -83,13 +85,11 @@ class Chooser:
         self._go_without = go_without
         self._wanted = wanted
         self._among = among
-        if wanted.low_light == AUTO:
-            raise MasterMissing("A low-light map is not chosen by itself: name its file.")
-        self._low_light = None if wanted.low_light is None else read_low_light(Path(wanted.low_light))
+        self._maps: dict[Path, LowLight] = {}
         self._reread: Callable[[int], Frame] = _unread
         self._opened: dict[tuple[object, ...], Master] = {}
         self._flats_opened: dict[tuple[str, ...], Master] = {}
-        self._sets: dict[tuple[int, int, int], Masters] = {}
+        self._sets: dict[tuple[int, int, int, int], Masters] = {}
 
     def choose(self, lights: Mapping[int, Facts], reread: Callable[[int], Frame]) -> Chosen:
         """The masters of all lights; MasterMissing says which lights have none, and what to shoot.
@@ -121,7 +121,7 @@ class Chooser:
         words: list[str] = []
         bias = self._bias(group.facts, warnings, words)
         dark = self._dark(group.facts, bias, warnings, words)
-        base = Masters(bias=bias, dark=dark, low_light=self._low_light)
+        base = Masters(bias=bias, dark=dark, low_light=self._low_light(group.facts, words))
         if self._wanted.flat is None:
             return [self._part(group, group.numbers, base, None, warnings, words)]
         if self._wanted.flat != AUTO:
@@ -140,6 +140,18 @@ class Chooser:
             for mine, numbers, flat in split
         ]
 
+    def _low_light(self, lights: Facts, words: list[str]) -> LowLight | None:
+        """The map named, or the newest of the library that was made at the lights' setting."""
+        wanted = self._wanted.low_light
+        if wanted is None:
+            return None
+        path = find_low_light(library_folder(), lights) if wanted == AUTO else Path(wanted)
+        if wanted == AUTO:
+            words.append(f"low-light map {path.name}")
+        if path not in self._maps:
+            self._maps[path] = read_low_light(path)
+        return self._maps[path]
+
     def _part(
         self,
         group: Group,
@@ -149,7 +161,7 @@ class Chooser:
         warnings: Sequence[str],
         words: Sequence[str],
     ) -> _Part:
-        key = (id(base.bias), id(base.dark), id(flat))
+        key = (id(base.bias), id(base.dark), id(flat), id(base.low_light))
         if key not in self._sets:
             masters = replace(base, flat=flat)
             told = [warning for master in masters.all() for warning in master.warnings]
