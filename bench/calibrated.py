@@ -9,19 +9,15 @@ import numpy as np
 
 import frames
 from starwell.align.transform import Transform
-from starwell.calibration import stored
 from starwell.calibration.calibrate import Calibrated, Calibrator
+from starwell.calibration.library import load_masters
 from starwell.calibration.master import Masters
 from starwell.files.frames import open_frame
-from starwell.frame import Kind
 
 
 def masters(folder: Path, night: str) -> Masters:
     """The dark and flat of a night."""
-    return Masters(
-        dark=stored.read(frames.dark(folder, night), Kind.DARK),
-        flat=stored.read(frames.flat(folder, night), Kind.FLAT),
-    )
+    return load_masters(dark=frames.dark(folder, night), flat=frames.flat(folder, night))
 
 
 def calibrated_subs(folder: Path, night: str, count: int) -> Iterator[tuple[int, Calibrated]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -136,11 +137,13 @@ def from_pixels(
 ) -> Defects:
     """The defects that a dark (less its bias where there is one) and a flat of mean 1 show; each may lack."""
     found = Defects.at(np.empty(0, np.intp), facts.size)
-    if dark_adu is not None:
-        found = found.joined(
-            hot_pixels(dark_adu, facts, bias_adu=bias_adu, egain=egain, read_noise_adu=read_noise_adu)
-        )
-    return found if flat is None else found.joined(blind_pixels(flat, facts))
+    with ThreadPoolExecutor(1) as beside:
+        blind = None if flat is None else beside.submit(blind_pixels, flat, facts)
+        if dark_adu is not None:
+            found = found.joined(
+                hot_pixels(dark_adu, facts, bias_adu=bias_adu, egain=egain, read_noise_adu=read_noise_adu)
+            )
+        return found if blind is None else found.joined(blind.result())
 
 
 def hot_pixels(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,10 +40,14 @@ def load_masters(
     """
     of_bias = None if bias is None else open_master(bias, Kind.BIAS)
     of_dark_flat = None if dark_flat is None else open_master(dark_flat, Kind.DARK_FLAT)
-    of_dark = None if dark is None else open_master(dark, Kind.DARK, bias=of_bias)
-    of_flat = None
-    if flat is not None:
-        of_flat = open_master(flat, Kind.FLAT, bias=of_bias, dark_flat=of_dark_flat)
+    # files are read side by side; folders of frames, which take memory, one after the other
+    files = all(isinstance(source, str | Path) and Path(source).is_file() for source in (dark, flat))
+    with ThreadPoolExecutor(2 if files else 1) as readers:
+        reading = [
+            readers.submit(_if_any, dark, Kind.DARK, bias=of_bias),
+            readers.submit(_if_any, flat, Kind.FLAT, bias=of_bias, dark_flat=of_dark_flat),
+        ]
+        of_dark, of_flat = (reader.result() for reader in reading)
     of_low_light = None if low_light is None else read_low_light(Path(low_light))
     masters = Masters(of_bias, of_dark, of_flat, of_dark_flat, low_light=of_low_light)
     warnings = [warning for master in masters.all() for warning in master.warnings]
@@ -50,6 +55,12 @@ def load_masters(
     if lights is not None:
         warnings += check(masters, lights, scale_dark=scale_dark) + check_low_light(masters, lights)
     return replace(masters, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def _if_any(
+    source: Source | None, kind: Kind, *, bias: Master | None, dark_flat: Master | None = None
+) -> Master | None:
+    return None if source is None else open_master(source, kind, bias=bias, dark_flat=dark_flat)
 
 
 def open_master(

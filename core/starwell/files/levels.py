@@ -6,7 +6,7 @@ keyword tells. Both facts are decided once for a set, from a few of its frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,10 +38,10 @@ def levels(frames: Iterable[Pixels]) -> Levels:
     """
     cells: list[_Cell] = []
     for pixels in frames:
-        parts = list(pixels) if pixels.ndim == 3 else [pixels[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        parts = list(_parts(pixels))
         cells = cells or [_Cell() for _ in parts]
-        for cell, part in zip(cells, parts, strict=False):
-            cell.add(part)
+        for cell, (part, highest) in zip(cells, parts, strict=False):
+            cell.add(part, highest)
     shifts = sorted((cell.shift() for cell in cells), reverse=True)
     shift = shifts[min(1, len(shifts) - 1)] if shifts else 0
     plateaus = [level for cell in cells if (level := cell.plateau(1 << shift)) is not None]
@@ -54,6 +54,22 @@ def with_levels(facts: Facts, found: Levels) -> Facts:
     if top == FULL_SCALE_ADU:
         top = FULL_SCALE_ADU + 1 - (1 << found.adu_shift)
     return replace(facts, adu_shift=found.adu_shift, saturation_adu=min(top, found.plateau_adu or top))
+
+
+def _parts(pixels: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
+    """Every colour, or pixel of the 2×2 cell, and the highest value of each of its columns."""
+    if pixels.ndim == 3:
+        for plane in pixels:
+            yield plane, _highest(plane)
+        return
+    for y in (0, 1):
+        highest = _highest(pixels[y::2])  # of whole rows: a quarter of the time of their halves
+        for x in (0, 1):
+            yield pixels[y::2, x::2], highest[x::2]
+
+
+def _highest(rows: Pixels) -> Pixels:
+    return np.fmax.reduce(rows, axis=0) if rows.size else rows[:0].reshape(-1)
 
 
 class _Cell:
@@ -71,14 +87,13 @@ class _Cell:
         self.clipped = 0
         self.bright = 0
 
-    def add(self, part: Pixels) -> None:
+    def add(self, part: Pixels, highest: Pixels) -> None:
         if part.size == 0:
             return
         if part.dtype.kind in "iu" and part.dtype.itemsize > 1:
             some = part[:: max(1, part.size // _BITS_PX)]
             self.bits |= int(np.bitwise_or.reduce(some, axis=None, where=some != np.iinfo(part.dtype).max))
             self.varied = self.varied or _is_varied(part)
-        highest = np.fmax.reduce(part, axis=1)
         top = float(np.fmax.reduce(highest))
         if not np.isfinite(top):
             return
@@ -86,7 +101,7 @@ class _Cell:
         if top > self.top:
             self.top, self.clipped, self.bright = top, 0, 0
         if top == self.top:
-            near = part[highest > _BRIGHT * top]
+            near = part[:, highest > _BRIGHT * top]
             self.clipped += int(np.count_nonzero(near == top))
             self.bright += int(np.count_nonzero(near > _BRIGHT * top))
 
