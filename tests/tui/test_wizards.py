@@ -501,10 +501,10 @@ async def test_flats_get_their_dark_flats_at_once_and_a_master_for_each_filter(
 
 
 async def test_same_condition_flats_are_held_against_the_sub_s_sky_and_divide_only_on_request(
-    engine_app, script, told, answers, tell_night, arrived, commands, seen
+    engine_app, script, told, answers, tell_night, arrived, commands, seen, tmp_path
 ):
     async with engine_app.run_test(size=(80, 24)) as pilot:
-        await told(pilot, engine_app, answers(*tell_night(7), **IDLE))
+        await told(pilot, engine_app, answers(*tell_night(7), **IDLE | {"folder": str(tmp_path)}))
         await pilot.press("T", "down", "right", "s", "y")
         await arrived(pilot, lambda: script.asked != [])
         plan, _ = check_plan(script.asked[0].text)
@@ -512,13 +512,34 @@ async def test_same_condition_flats_are_held_against_the_sub_s_sky_and_divide_on
         assert (series.exposure_s, series.count) == (60, 300)
         assert plan.folder.endswith("same-condition")
         sky_adu = 512 + 246 / 0.8
-        await told(pilot, engine_app, *flats(2, name="flats/Flat", level=sky_adu))
+
+        def dim(number, level):
+            return frame(number, Kind.FLAT, f"flats/Flat_{number:04d}.fits", level=level)
+
+        await told(pilot, engine_app, dim(1, sky_adu), dim(2, sky_adu))
         assert seen(engine_app, "246.0 e-/px, and a sub's sky has 246.0 e-/px: as it should be")
-        await told(pilot, engine_app, frame(3, Kind.FLAT, "flats/Flat_0003.fits", level=512 + 123 / 0.8))
+        await told(pilot, engine_app, dim(3, 512 + 123 / 0.8))
         assert seen(engine_app, "make the light 2.00 times")
         await told(pilot, engine_app, OVER)
-        await arrived(pilot, lambda: seen(engine_app, "for the low-light map"))
+        await arrived(pilot, lambda: seen(engine_app, "Done."))
+        await pilot.press("enter")
+        await arrived(pilot, lambda: seen(engine_app, "as the low-light map of a sequence"))
     assert len(script.asked) == 1
+    (ran,) = commands.of("master")
+    assert ran[1] == "low-light"
+    assert ran[-5:-1] == ["--flat", MASTERS[1]["file"], "--dark", MASTERS[0]["file"]]
+
+
+async def test_a_low_light_map_says_what_else_it_takes(
+    engine_app, script, told, answers, tell_night, arrived, commands, seen
+):
+    commands.masters = MASTERS[1:]
+    async with engine_app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, engine_app, answers(*tell_night(7), **IDLE))
+        await pilot.press("T", "down", "right", "s", "y")
+        await arrived(pilot, lambda: script.asked != [])
+        await told(pilot, engine_app, *flats(2, name="flats/Flat"), OVER)
+        await arrived(pilot, lambda: seen(engine_app, "also takes a dark: T, D."))
     assert commands.of("master") == []
 
 

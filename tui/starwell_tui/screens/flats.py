@@ -15,6 +15,7 @@ from starwell.kinds import Kind
 from starwell.session.events import FrameTaken
 from starwell_tui import frame_counts, plan_text, remembered
 from starwell_tui.desk import Desk
+from starwell_tui.kept_masters import listed, newest
 from starwell_tui.panes.pane import LABEL
 from starwell_tui.screens.darks import POSITIONS, in_night
 from starwell_tui.screens.form import Field, switch
@@ -148,12 +149,29 @@ class Flats(Shoot):
         if self.kind is Kind.FLAT:
             self._shot = by_filter(self.frames)
             if self.same and self.form.typed["divisor"] != plan_text.ON:
-                self.told_of.append((f"They are in {self.folder / 'flats'}, for the low-light map.", True))
+                await self._low_light()
                 return
             if self.form.typed["dark_flats"] == plan_text.ON and not self.same:
                 await self._dark_flats()
                 return
         await self._masters()
+
+    async def _low_light(self) -> None:
+        """The map, where the library has the bright flat and the dark that it takes."""
+        frames, gain = self.frames, plan_text.number(self.form.typed, "gain")
+        entries = (await listed())[0] or []
+        of_gain = float(gain) if isinstance(gain, int | float) else None
+        flat = newest(entries, "flat", gain=of_gain, seconds=None)
+        dark = newest(entries, "dark", gain=of_gain, seconds=frames[-1].seconds)
+        if flat is None or dark is None:
+            lacking = " and ".join(name for name, has in (("bright flat", flat), ("dark", dark)) if not has)
+            where = f"They are in {self.folder / 'flats'}"
+            self.told_of.append((f"{where}. The low-light map also takes a {lacking}: T, D.", False))
+            return
+        out = self.masters / "low_light.fits"
+        more = "--flat", flat.file, "--dark", dark.file
+        if await self.build("low-light", self.on_disk(frames), out, *more):
+            self.told_of.append((f"{out}: name it as the low-light map of a sequence.", True))
 
     async def _dark_flats(self) -> None:
         if await self.sure("Dark flats: light off, telescope covered?"):

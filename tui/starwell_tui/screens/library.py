@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 from textual import events, work
 from textual.strip import Strip
 from textual.widget import Widget
 
 from starwell.remote.messages import UseMasters
 from starwell_tui.desk import Desk
-from starwell_tui.jobs import Job, asked
+from starwell_tui.jobs import Job
+from starwell_tui.kept_masters import HEAD, Entry, listed
 from starwell_tui.night import Night
 from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Pane, line, wrapped
 from starwell_tui.screens.form import CHOSEN, MOVES, Field, Form
@@ -23,44 +23,6 @@ KINDS = {"dark": "dark", "flat": "flat", "bias": "bias", "dark flat": "dark_flat
 """As the library names them, and what `UseMasters` calls them."""
 FOLDERS = {"dark": "darks", "flat": "flats", "bias": "biases", "dark-flat": "darkflats"}
 WIDE = 100
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A master as `starwell library list --json` tells it."""
-
-    kind: str
-    file: str
-    camera: str | None = None
-    gain: float | None = None
-    offset: float | None = None
-    seconds: float | None = None
-    celsius: float | None = None
-    bin: int = 1
-    filter: str | None = None
-    frames: int | None = None
-    date: str | None = None
-    age_days: float | None = None
-
-    def cells(self, *, wide: bool) -> str:
-        """One line of the list."""
-
-        def number(value: float | None, unit: str, digits: int) -> str:
-            return f"{value:.{digits}f}{unit}" if value is not None else ""
-
-        seconds = "" if self.seconds is None else f"{self.seconds:g} s"
-        gain = "" if self.gain is None else f"{self.gain:g}"
-        shown = (
-            f" {self.kind:<10}{seconds:>8}{gain:>6}{number(self.celsius, '°', 0):>6}{self.bin:>4}  "
-            f"{self.filter or '':<6}{self.frames or '?':>7}{number(self.age_days, ' d', 0):>7}"
-        )
-        return (
-            f"{shown}  {self.camera or ''}  {Path(self.file).name}"
-            if wide
-            else f"{shown}  {self.camera or ''}"
-        )
-
-
-HEAD = f" {'kind':<10}{'exposed':>8}{'gain':>6}{'temp':>6}{'bin':>4}  {'filter':<6}{'frames':>7}{'age':>7}"
 
 
 class Shelf(Pane):
@@ -147,12 +109,7 @@ class Library(Sheet[None]):
 
     @work(exclusive=True, group="list")
     async def _list(self) -> None:
-        code, out, err = await asked(["library", "list", "--json"])
-        try:
-            self._shelf.entries = msgspec.json.decode(out, type=list[Entry]) if code == 0 else []
-        except msgspec.DecodeError as error:
-            self._shelf.entries, err = [], f"The library's list cannot be read: {error}"
-        self._shelf.fault = err if code or not self._shelf.entries else ""
+        self._shelf.entries, self._shelf.fault = await listed()
         self._shelf.redraw()
         self.told()
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
 
-import msgspec
 from textual import events, work
 from textual.widget import Widget
 
@@ -16,7 +14,7 @@ from starwell.remote.messages import Start, Stop
 from starwell.session.events import State
 from starwell_tui import cameras, plan_check, plan_text, remembered
 from starwell_tui.desk import Desk
-from starwell_tui.jobs import asked
+from starwell_tui.kept_masters import listed
 from starwell_tui.panes.pane import PLAIN
 from starwell_tui.screens.form import WRONG, Field, Form, switch
 from starwell_tui.screens.running import running
@@ -190,7 +188,8 @@ class Sequence(Sheet[None]):
     @work(exclusive=True, group="find")
     async def _find(self) -> None:
         self._check()
-        self._kept = await library_kinds()
+        entries, _ = await listed()
+        self._kept = None if entries is None else {entry.kind.replace(" ", "_") for entry in entries}
         if self._anew:
             self.form.fill({name: "auto" for name in plan_text.MASTERS if name in (self._kept or ())})
         self._cameras, why = await cameras.found()
@@ -256,16 +255,6 @@ class Sequence(Sheet[None]):
     async def _stop(self) -> None:
         if await self.sure("End the series after this sub, and save the stack?"):
             await self.ask(Stop())
-
-
-async def library_kinds() -> set[str] | None:
-    """Which kinds of masters the library has, as fields; None where it cannot be read."""
-    code, out, _ = await asked(["library", "list", "--json"])
-    try:
-        entries = msgspec.json.decode(out, type=list[dict[str, Any]]) if code == 0 else None
-    except msgspec.DecodeError:
-        entries = None
-    return None if entries is None else {str(e["kind"]).replace(" ", "_") for e in entries}
 
 
 def summary(typed: plan_text.Typed) -> str:
