@@ -46,6 +46,7 @@ class Script:
         self.asked: list[AnyCommand] = []
         self.now: Status | None = None
         self.reply = Reply(True, "")
+        self.replies: dict[AnyCommand, Reply] = {}
         self._queue: asyncio.Queue[Item | StarwellError] = asyncio.Queue()
 
     def tell(self, *items: Item | StarwellError) -> None:
@@ -61,7 +62,7 @@ class Script:
 
     async def ask(self, command: AnyCommand) -> Reply:
         self.asked.append(command)
-        return self.reply
+        return self.replies.get(command, self.reply)
 
     async def status(self) -> Status | None:
         return self.now

@@ -139,6 +139,33 @@ async def test_blinking_shows_the_reference_then_the_last_sub_and_ends_with_the_
         assert preview._blinking is None
 
 
+async def test_where_there_is_no_reference_it_blinks_with_the_last_sub(
+    engine_app, script, told, answers, tell_night, lines
+):
+    async with engine_app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, engine_app, answers(*tell_night(3)))
+        script.replies[Look("reference")] = Reply(False, "There is no earlier stack.")
+        await pilot.press("B")
+        await pilot.pause()
+        assert engine_app.desk.view.blink == "sub"
+        assert script.asked == [Look("reference"), Look("sub")]
+        assert "There is no earlier stack." in lines(engine_app)[-1]
+
+
+async def test_a_screen_that_leaves_has_the_stack_drawn_again(engine_app, script, told, answers):
+    async with engine_app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, engine_app, answers())
+        await pilot.press("v", "q")
+        await pilot.pause()
+    assert script.asked == [Look("sub"), Look()]
+
+
+async def test_a_part_that_another_screen_asked_for_is_given_back(engine_app, script, told, answers, large):
+    async with engine_app.run_test(size=(120, 40)) as pilot:
+        await told(pilot, engine_app, answers(crop_of(large, Look("stack", (9, 9, 50, 40)))))
+        assert script.asked == [Look("stack")]
+
+
 async def test_a_box_is_moved_sized_and_put_by_keys(engine_app, script, told, answers, large, lines):
     async with engine_app.run_test(size=(120, 40)) as pilot:
         await told(pilot, engine_app, answers(large))

@@ -25,8 +25,8 @@ class Engine(Protocol):
     def restore(self, number: int) -> None:
         """Put sub `number` back into the stack."""
 
-    def set_stretch(self, name: str) -> None:
-        """Stretch the previews by `name` from now on."""
+    def set_stretch(self, name: str, black: float, white: float) -> None:
+        """Stretch the previews by `name` from now on, the black and white point moved."""
 
     def stop(self) -> None:
         """End the night; `events` runs out soon after."""
@@ -74,8 +74,8 @@ class Nearby:
                 self.night.reject(number)
             case Restore(number):
                 self.night.restore(number)
-            case Stretch(name):
-                self.night.set_stretch(name)
+            case Stretch(name, black, white):
+                self.night.set_stretch(name, black, white)
             case _:
                 return Reply(False, "The demo goes its own way: only subs and pictures can be changed.")
         return Reply(True, "")

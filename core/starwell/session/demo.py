@@ -21,7 +21,7 @@ from starwell.files.frames import open_frame
 from starwell.files.keywords import keywords_of
 from starwell.frame import Bayer, Frame, Kind
 from starwell.picture.debayer import bilinear
-from starwell.picture.preview import Picture, preview
+from starwell.picture.preview import Picture, developed, preview
 from starwell.picture.stretch import StretchLock
 from starwell.session.events import (
     Event,
@@ -73,6 +73,7 @@ class DemoNight:
         self._temporary = folder is None
         self._pace_s = pace_s
         self._stretch = "auto"
+        self._points = 0.0, 0.0
         self._lock = StretchLock()
         self._commands: queue.Queue[_Command | None] = queue.Queue()
         self._stopping = False
@@ -85,11 +86,11 @@ class DemoNight:
         """Put it back."""
         self._commands.put(lambda: self._by_hand(number, keep=True))
 
-    def set_stretch(self, name: str) -> None:
-        """Stretch the pictures from now on: auto, asinh or linear."""
+    def set_stretch(self, name: str, black: float = 0.0, white: float = 0.0) -> None:
+        """Stretch the pictures from now on: auto, asinh, linear or log; black and white moved as asked."""
 
         def change() -> Iterator[Event]:
-            self._stretch, self._lock = name, StretchLock()
+            self._stretch, self._points, self._lock = name, (black, white), StretchLock()
             yield from self._picture()
 
         self._commands.put(change)
@@ -234,7 +235,14 @@ class DemoNight:
         stack = pipeline.stack
         step = max(1, min(stack.size[0] // _PREVIEW_PX[0], stack.size[1] // _PREVIEW_PX[1]))
         mean = stack.mean(step=step)
-        picture = preview(mean, max_px=_PREVIEW_PX, stretch=self._stretch, lock=self._lock, white_adu=65535.0)
+        picture, _ = developed(
+            mean,
+            max_px=_PREVIEW_PX,
+            stretch=self._stretch,
+            points=self._points,
+            lock=self._lock,
+            white_adu=65535.0,
+        )
         yield _event("stack", pipeline.members.count(), picture)
 
     def _drawn(self, frame: Frame, number: int) -> PreviewReady:

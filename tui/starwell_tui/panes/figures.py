@@ -59,7 +59,7 @@ def _of_floor(latest: StackMeasured) -> list[Figure]:
         ends = f"wins after {latest.n_star:.0f} subs" if latest.n_star else "the fixed pattern"
         rows.append(("Floor", pair(f"{latest.fixed_e:.2f} e-", ends)))
     if latest.gain_percent is not None:
-        rows.append(("As many", [(f"subs again: noise -{latest.gain_percent:.0f} %", PLAIN)]))
+        rows.append(("Again", [(f"as many subs: {latest.gain_percent:.0f} % less noise", PLAIN)]))
     return rows
 
 

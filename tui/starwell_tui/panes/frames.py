@@ -45,7 +45,7 @@ class Frames(Pane):
         """A head, and the subs around the cursor."""
         numbers = self._numbers()
         wide = width >= WEIGHT_FROM_COLUMNS
-        head = line([(f"{'#':>4}   FWHM Stars{' Weight' if wide else ''}  Note", LABEL)], width)
+        head = line([(f"{'#':>4}   FWHM Stars{' Weight' if wide else ''} Note", LABEL)], width)
         self._title(len(numbers))
         if not numbers:
             nothing = f" no sub has '{self.view.find}'" if self.view.find else " no sub yet"
@@ -104,7 +104,7 @@ def figures(sub: Sub, wide: bool) -> str:
     if wide:
         weight = f"{sub.stacked.weight:.2f}" if sub.stacked and sub.standing is Standing.STACKED else ""
         text += f" {weight:>6}"
-    return text + "  "
+    return f"{text} "
 
 
 def note(sub: Sub, *, reference: bool) -> str:

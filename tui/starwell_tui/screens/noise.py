@@ -137,7 +137,8 @@ def _stack(night: Night, latest: StackMeasured, width: int) -> list[Row]:
     if latest.n_star is not None:
         rows += _figure("N*", f"{latest.n_star:.0f} subs", "from there on the fixed pattern outweighs", width)
     if latest.gain_percent is not None:
-        rows += _figure("Again", f"-{latest.gain_percent:.0f} % noise", "from as many subs again", width)
+        less = f"{latest.gain_percent:.0f} % less"
+        rows += _figure("Again", less, "noise, from as many subs again", width)
     return rows
 
 

@@ -129,7 +129,8 @@ class Panes(Commands):
 
     @work(exclusive=True, group="picture")
     async def _look(self, wanted: Look) -> None:
-        await self.desk.put(wanted)
+        if not (await self.desk.put(wanted)).ok and self.view.blink == wanted.of:
+            self.action_blink()
 
     def action_move(self, across: int, down: int) -> None:
         """Choose another sub or setting, or pan the picture."""
