@@ -13,13 +13,13 @@ from starwell.frame import Float64
 from starwell.stack.exact import second_pass
 from starwell.stack.kernels import Scratch
 from starwell.stack.ledger import unpack
-from starwell.stack.rejection import Scene
+from starwell.stack.rejection import STAR_ADU, Scene
 from starwell.stack.running import RunningStack
 
 
 def plain_masks(cube: Float64, mean: Float64, scatter: list[float], variance: Float64, scene: Scene) -> Any:
     """y beyond 4 or -5 sigma of a fixed mean; sigma from the sensor's law and the scene's star term."""
-    star = np.repeat(np.repeat(scene.star.astype(float), 2, 0), 2, 1)
+    star = np.repeat(np.repeat(STAR_ADU * scene.star.astype(float), 2, 0), 2, 1)
     sigma = np.sqrt(np.square(scatter)[:, None, None] * variance + star**2)
     z = (cube - mean) / sigma
     return (z > 4) | (z < -5), z

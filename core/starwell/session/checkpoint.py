@@ -30,7 +30,7 @@ from starwell.session.stacks import Stack, Stacks, StacksState
 from starwell.stack.ring import Ring
 
 _STATE = "state"
-_FORMAT = (4, __version__)
+_FORMAT = (5, __version__)
 _TRUSTED = {
     "numpy": {"ndarray", "dtype"},
     "numpy._core.multiarray": {"_reconstruct", "scalar"},

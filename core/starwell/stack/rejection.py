@@ -99,11 +99,12 @@ def _sampled(flat: Float32, at: Float64) -> Float64:
 class Scene:
     """What a channel of the stack shows, coarsely; refreshed rarely.
 
-    star: f·m* in ADU at half resolution, m* the local peak above the median of a box of 5 FWHM.
+    star: f·m* in quarters of an ADU at half resolution, m* the local peak above the median of a box of 5
+    FWHM.
     low: the faintest half-resolution pixel of every cell, ADU.
     """
 
-    star: NDArray[np.float16]
+    star: NDArray[np.uint16]
     low: Float32
 
 
@@ -114,7 +115,7 @@ def survey(rows: Callable[[int, int], Float32], size: tuple[int, int], fwhm_px: 
     """
     height, width = size
     grain = max(1, round(fwhm_px / 2))
-    star = np.empty(size, np.float16)
+    above = np.empty(size, np.float32)
     coarse = np.empty((-(-height // grain), -(-width // grain)), np.float32)
     low = np.empty((-(-height // _HALF_CELL), -(-width // _HALF_CELL)), np.float32)
     middle = rows(height // 2, min(height // 2 + 32, height))
@@ -126,26 +127,30 @@ def survey(rows: Callable[[int, int], Float32], size: tuple[int, int], fwhm_px: 
         part = coarse[y0 // grain : -(-y1 // grain)]
         part[:] = cv2.resize(half, part.shape[::-1], interpolation=cv2.INTER_AREA)
         low[y0 // _HALF_CELL : -(-y1 // _HALF_CELL)] = _cell_minima(half)
-        star[y0:y1] = np.clip(half - level, -_LARGEST, _LARGEST)
-    _stars_from(star, cv2.medianBlur(coarse, 5) - level, grain, bands)
-    return Scene(star, low)
+        np.subtract(half, level, out=above[y0:y1])
+    return Scene(_stars(above, cv2.medianBlur(coarse, 5) - level, grain, bands), low)
 
 
 _HALF_CELL = CELL // 2
-_LARGEST = 6e4
-"""float16 ends at 65504."""
+STAR_ADU = 0.25
+"""The unit of the star term, of which 16 bits hold more than the peak of any star."""
+
+_LARGEST = 65535
 
 
-def _stars_from(star: NDArray[np.float16], box: Float32, grain: int, bands: list[tuple[int, int]]) -> None:
-    """Turn the mean above its level into f·m* in place, band by band."""
-    height, width = star.shape
-    before = star[:1].copy()
+def _stars(above: Float32, box: Float32, grain: int, bands: list[tuple[int, int]]) -> NDArray[np.uint16]:
+    """f·m* from the mean and the median around, both above one level, band by band."""
+    height, width = above.shape
+    star = np.empty(above.shape, np.uint16)
+    scale = np.float32(SEEING / STAR_ADU)
     for y0, y1 in bands:
-        around = np.concatenate([before, star[y0 : min(y1 + 1, height)]]).astype(np.float32)
-        before = star[y1 - 1 : y1].copy()
-        peak = cv2.dilate(around, np.ones((3, 3), np.uint8))[1 : 1 + y1 - y0]
+        first = max(y0 - 1, 0)
+        around = cv2.dilate(above[first : min(y1 + 1, height)], np.ones((3, 3), np.uint8))
         ground = np.repeat(np.repeat(box[y0 // grain : -(-y1 // grain)], grain, axis=0), grain, axis=1)
-        star[y0:y1] = np.clip((peak - ground[: y1 - y0, :width]) * np.float32(SEEING), 0, _LARGEST)
+        peak = np.subtract(around[y0 - first : y1 - first], ground[: y1 - y0, :width])
+        np.multiply(peak, scale, out=peak)
+        np.copyto(star[y0:y1], np.clip(peak, 0, _LARGEST, out=peak), casting="unsafe")
+    return star
 
 
 def _cell_minima(half: Float32) -> Float32:
@@ -176,7 +181,7 @@ class Rule:
         half_y, half_x = (
             np.minimum(v // 2, n - 1) for v, n in zip((y, x), self.scene.star.shape, strict=True)
         )
-        return variance, np.square(self.scene.star[half_y, half_x].astype(np.float32))
+        return variance, np.square(self.scene.star[half_y, half_x] * np.float32(STAR_ADU))
 
     def first_limit(self, y0: int, y1: int, width: int) -> Float32:
         """One row of |D| below which no pixel of the band's column can be an outlier."""

@@ -37,7 +37,7 @@ STEPS_PER_SIGMA = 16
 _MEDIAN_ROWS = 32
 """Seven planes of so many rows still fit the second-level cache."""
 
-_NO_SCENE = Scene(np.zeros((1, 1), np.float16), np.zeros((1, 1), np.float32))
+_NO_SCENE = Scene(np.zeros((1, 1), np.uint16), np.zeros((1, 1), np.float32))
 
 Reread = Callable[[int], Calibrated]
 """A sub's number to the calibrated sub, the same every time."""
