@@ -158,7 +158,8 @@ class LowLightNight:
         pixels = (self._light(level_e, n) - dark_error).astype(np.float32)
         chip = self.sky.plan.chip
         learnt = {"egain": chip.egain, "read_noise_e": chip.read_noise_e}
-        return self._master(Kind.FLAT, pixels / pixels.mean(), n, level_e / chip.egain, learnt)
+        pixels /= pixels.mean()
+        return self._master(Kind.FLAT, pixels, n, level_e / chip.egain, learnt)
 
     def _low_light(self) -> LowLight:
         chip, n = self.sky.plan.chip, self.frames.dim

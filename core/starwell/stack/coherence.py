@@ -88,7 +88,8 @@ def _shared(odd: Moves, even: Moves, kernel: Kernel | None) -> Float64:
             # einsum stays on its own thread, where the products of BLAS would wake all of them
             a, b = (np.einsum("spf,spg->pfg", x, y.conj() if mirrored else y) for x, y in halves)
             power += (a * b.conj()).real.sum(axis=0) / 2
-    return power / (odd.weight.sum() * even.weight.sum() * odd.shift.shape[1])
+    power /= odd.weight.sum() * even.weight.sum() * odd.shift.shape[1]
+    return power
 
 
 def _responses(half: Moves, some: NDArray[np.bool_], kernel: Kernel | None) -> tuple[Complex, Complex]:
