@@ -148,7 +148,8 @@ def vertical(
     start = line.start + (line.along - 1) * (n - 1) / 2
     if abs(line.across) * width <= 2 * PHASE_ERROR_PX:
         whole, phase = whole_and_phase(start + line.across * (width - 1) / 2)
-        _shift_rows(mid, whole - first_row, kernel, kernel.weights[phase], out, pad)
+        here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
+        _correlate(mid[here], kernel.weights[phase][:, None], out[there], (0, kernel.before))
     elif NODES * abs(line.across) * _NARROW > 1:
         shift = line.across * np.arange(width) + start
         _vertical_by_column(mid, first_row, shift, kernel, out[pad : pad + n])
@@ -161,13 +162,11 @@ _NARROW = 64
 """Strips narrower than this cost more in calls than weights held per column do."""
 
 
-def _shift_rows(mid: Float32, top: int, kernel: Taps, weights: Float32, out: Float32, pad: int) -> bool:
-    """One set of weights, the row j of out from row top + j of mid on; whether it reached all rows."""
-    n = len(out) - 2 * pad
-    a, b = max(top - kernel.before, 0), min(n + top + kernel.after, len(mid))
-    if b > a:
-        _correlate(mid[a:b], weights[:, None], out[a - top + pad : b - top + pad], (0, kernel.before))
-    return a <= top and b >= n + top
+def _rows_of(top: int, n: int, kernel: Taps, height: int, pad: int) -> tuple[slice, slice]:
+    """The rows read for n rows from row `top` on, of those there are, and the padded rows they make."""
+    a = min(max(top - kernel.before, 0), height)
+    b = max(min(n + top + kernel.after, height), a)
+    return slice(a, b), slice(a - top + pad, b - top + pad)
 
 
 def _vertical_blended(
@@ -179,21 +178,25 @@ def _vertical_blended(
     """
     place = NODES * shift
     node = np.floor(place)
-    cuts = [0, *(np.flatnonzero(np.diff(node)) + 1).tolist(), len(node)]
+    cuts = [0, *(np.flatnonzero(node[1:] != node[:-1]) + 1).tolist(), len(node)]
+    n, anchor = len(out) - 2 * pad, (0, kernel.before)
+    inner = slice(pad, pad + n)
     steps = np.diff(kernel.nodes, axis=0)
-    inner = slice(pad, len(out) - pad)
     for x, end in pairwise(cuts):
         whole, m = divmod(int(node[x]), NODES)
-        part, more, rows = out[:, x:end], spare[:, x:end], mid[:, x:end]
-        if not _shift_rows(rows, whole - first_row, kernel, kernel.nodes[m], part, pad):
-            more[inner] = 0
-        _shift_rows(rows, whole - first_row, kernel, steps[m], more, pad)
+        here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
+        if there.start > pad or there.stop < pad + n:
+            spare[inner, x:end] = 0
+        rows = mid[here, x:end]
+        _correlate(rows, kernel.nodes[m][:, None], out[there, x:end], anchor)
+        _correlate(rows, steps[m][:, None], spare[there, x:end], anchor)
     np.multiply(spare[inner], (place - node).astype(np.float32), out=spare[inner])
     np.add(out[inner], spare[inner], out=out[inner])
 
 
 def _correlate(source: Float32, weights: Float32, out: Float32, anchor: tuple[int, int]) -> None:
-    cv2.filter2D(source, -1, weights, dst=out, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+    if source.size:
+        cv2.filter2D(source, -1, weights, dst=out, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
 
 
 def _vertical_by_column(mid: Float32, first_row: int, shift: Float64, kernel: Taps, out: Float32) -> None:
