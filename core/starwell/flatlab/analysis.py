@@ -34,7 +34,7 @@ from starwell.flatlab.grounds import Evidence, Frames
 from starwell.flatlab.hypotheses import judge
 from starwell.flatlab.levels import Measured, by_light, check_unsaturated, level_of, measure
 from starwell.flatlab.mending import mended
-from starwell.flatlab.results import Curve, Results
+from starwell.flatlab.results import Record, Results
 from starwell.flatlab.shape import depths, leak, weak_pixels
 from starwell.flatlab.sums import Sums, Told, summed
 from starwell.frame import Float32
@@ -50,15 +50,12 @@ class Analysis:
     """One run. offsets: share of the pattern's variance that a night's offsets keep (flatlab.offsets)."""
 
     def __init__(self, sets: Sets, told: Told = lambda _: None, *, offsets: float | None = None) -> None:
-        self.sets, self._told, self._offsets = sets, told, offsets
-        self.warnings = sets.check()
-        self._noted: list[SetFound] = []
-        self._by_level: list[ByLevel] = []
-        self._curves: list[Curve] = []
+        self.sets, self._told = sets, told
+        self.record = Record(sets, offsets, sets.check())
 
     def run(self) -> Results:
         """Read every set and judge; MasterMismatch for sets without light, StorageError for broken files."""
-        low_set, others = by_light(self.sets, self.warnings)
+        low_set, others = by_light(self.sets, self.record.warnings)
         bench, lights, low = self._bench(low_set)
         frames = Frames(low.count, bench.dark.count, lights.level_e, lights.dark_noise_e)
         gate = gates.check(bench.dark, [low], low_set.facts, lights, frames.least_e)
@@ -84,26 +81,21 @@ class Analysis:
         seen = Evidence(gate, counts, weak_pixels(bench), frames, times, self.sets.foreign_dark)
         evidence = _with_effect(signature.told(seen, bench), found, gains)
         return Results(
-            sets=self.sets,
-            found=judge(evidence),
-            evidence=evidence,
-            signature=signature,
-            bench=bench,
-            lights=lights,
-            low=whole,
-            effects=found,
-            gained=max(gains),
-            sub_noise=held.noise,
-            offsets=self._offsets,
-            by_level=self._by_level,
-            depth=held.depth,
-            leak=leaked,
-            told=self._noted,
-            low_light=low_light,
-            corrections=corrections,
-            worst=worst,
-            curves=self._curves,
-            warnings=self.warnings,
+            self.record,
+            judge(evidence),
+            evidence,
+            signature,
+            bench,
+            lights,
+            whole,
+            found,
+            max(gains),
+            held.noise,
+            held.depth,
+            leaked,
+            low_light,
+            corrections,
+            worst,
         )
 
     def _bench(self, low_set: FrameSet) -> tuple[Bench, Lights, Sums]:
@@ -113,7 +105,7 @@ class Analysis:
         self._note(self.sets.dark, dark)
         bright, bright_e, bright_frames = self._bright()
         low = summed(low_set, self._told)
-        at = measure(low, dark, self.warnings, facts.egain)
+        at = measure(low, dark, self.record.warnings, facts.egain)
         dead = dead_pixels(bright)
         noise = float(np.sqrt(low.noise_adu2))
         blind = dead | full_pixels(dark, facts.saturation_adu, at.level_e / at.egain, noise)
@@ -151,18 +143,18 @@ class Analysis:
             self._curve(level.level_e, found, worst)
         pair = _light(bench, there.halves[0]), _light(bench, there.halves[1])
         fpn = {method: one.percent for method, one in effects(bench, corrections, pair).items()}
-        self._by_level.append(ByLevel(level_e=level.level_e, fpn_percent=by_method(fpn)))
+        self.record.by_level.append(ByLevel(level_e=level.level_e, fpn_percent=by_method(fpn)))
         return LowSet(level.level_e, self._above_dark(bench, there), there.count)
 
     def _curve(self, level_e: float, found: Deficits, worst: Index) -> None:
-        self._curves.append((level_e, found.deficit_e.ravel()[worst], found.sigma_e.ravel()[worst]))
+        self.record.curves.append((level_e, found.deficit_e.ravel()[worst], found.sigma_e.ravel()[worst]))
 
     def _bright(self) -> tuple[Float32, float, int]:
         """The bright flat of mean 1, its level in e-, and its frames."""
         without = summed(self.sets.bright_dark, self._told, halved=False)
         lit = summed(self.sets.bright, self._told, halved=False)
         check_unsaturated(lit)
-        level = measure(lit, without, self.warnings, self.sets.bright.facts.egain)
+        level = measure(lit, without, self.record.warnings, self.sets.bright.facts.egain)
         self._note(self.sets.bright_dark, without)
         self._note(self.sets.bright, lit, level)
         pixels = lit.mean()
@@ -202,11 +194,11 @@ class Analysis:
         """The bench with the dark and e-/ADU of another setting, and the dim flats there."""
         dark = summed(without, self._told, variance=True)
         sums = summed(lit, self._told, halved=False)
-        level = measure(sums, dark, self.warnings, lit.facts.egain)
+        level = measure(sums, dark, self.record.warnings, lit.facts.egain)
         self._note(without, dark)
         self._note(lit, sums, level)
         if dark.at_floor > gates.MOST_CLIPPED:
-            self.warnings.append(
+            self.record.warnings.append(
                 f"{100 * dark.at_floor:.2g} % of the samples of --{without.name} lie at the lowest code: "
                 f"what --{lit.name} tells is not to be trusted. Raise the offset there."
             )
@@ -218,7 +210,7 @@ class Analysis:
         """A warning where a set of the same charge is not of the same charge."""
         off = level.level_e / signature.level_e
         if not 0.7 < off < 1.4:
-            self.warnings.append(
+            self.record.warnings.append(
                 f"--{name} holds {level.level_e:.3g} e-, the dim flats {signature.level_e:.3g} e-: it is to "
                 "be of the same charge. What it tells of time or gain is mixed with what the light does."
             )
@@ -230,7 +222,7 @@ class Analysis:
         self._note(self.sets.panel_off, sums)
         found = leak(bench, sums)
         if not found.passed:
-            self.warnings.append(
+            self.record.warnings.append(
                 f"With the panel off {found.difference_e:+.2g} e- more come than in the darks: light leaks "
                 "in, or the darks do not fit. Cover the gaps and shoot again."
             )
@@ -250,7 +242,7 @@ class Analysis:
         return _HeldOut(pair, sky, noise, depths(bench, list(sums[0].patches)))
 
     def _note(self, one: FrameSet, sums: Sums, level: Measured | None = None) -> None:
-        self._noted.append(
+        self.record.told.append(
             SetFound(
                 name=one.name,
                 frames=sums.count,

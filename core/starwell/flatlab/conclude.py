@@ -48,7 +48,7 @@ def conclude(results: Results) -> Findings:
         frames_needed=found.frames_needed,
         missing=found.missing,
         why=found.why,
-        warnings=tuple(r.warnings),
+        warnings=tuple(r.record.warnings),
         details=_details(r),
     )
 
@@ -94,15 +94,15 @@ def _details(r: Results) -> Details:
     counts = np.histogram(np.clip(z, _EDGES[0], _EDGES[-1]), _EDGES)[0]
     best, low, high = r.gained
     stars = None
-    if r.offsets is not None:
+    if r.record.offsets is not None:
         stars = by_method(
-            {m: d / r.offsets if (d := e.depth(r.sub_noise)) else None for m, e in r.effects.items()}
+            {m: d / r.record.offsets if (d := e.depth(r.sub_noise)) else None for m, e in r.effects.items()}
         )
     shape = r.low.ratios
     return Details(
-        camera=(r.sets.dark.facts.camera or "").strip(),
-        size=r.sets.dark.facts.size,
-        sets=tuple(r.told),
+        camera=(r.record.sets.dark.facts.camera or "").strip(),
+        size=r.record.sets.dark.facts.size,
+        sets=tuple(r.record.told),
         level_e=r.lights.level_e,
         dark_noise_e=r.lights.dark_noise_e,
         least_deficit_e=r.evidence.frames.least_e,
@@ -119,7 +119,7 @@ def _details(r: Results) -> Details:
         n_star_offsets=stars,
         improvement_percent=100 * best,
         improvement_interval=Interval(100 * low, 100 * high),
-        by_level=tuple(sorted(r.by_level, key=lambda one: one.level_e)),
+        by_level=tuple(sorted(r.record.by_level, key=lambda one: one.level_e)),
         shape=Shape(
             large=(1 + shape.large) / max(1 - shape.large, 1e-3), rows=shape.rows, columns=shape.columns
         ),
@@ -152,14 +152,14 @@ def _worst(r: Results) -> tuple[ColdPixel, ...]:
     """The pixels that lack most beyond doubt, with their curves and surroundings."""
     z = r.low.z
     light = 1 - r.low.deficit_e / np.float32(r.low.level_e)
-    order = np.argsort([level for level, _, _ in r.curves])
+    order = np.argsort([level for level, _, _ in r.record.curves])
     found = []
     for i, (y, x) in enumerate(zip(*np.unravel_index(r.worst, z.shape), strict=True)):
         rows, columns = (
             np.clip(np.arange(c - _AROUND, c + _AROUND + 1), 0, n - 1)
             for c, n in zip((y, x), z.shape, strict=True)
         )
-        curve = [r.curves[k] for k in order]
+        curve = [r.record.curves[k] for k in order]
         found.append(
             ColdPixel(
                 x=int(x),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starwell.calibration.low_light import LowLight
 from starwell.flatlab.deficits import Bench, Deficits, Index
-from starwell.flatlab.effect import Corrections, Effect, Method
+from starwell.flatlab.effect import Corrections, Effect, Gain, Method
 from starwell.flatlab.evidence import Signature
 from starwell.flatlab.experiment import Sets
 from starwell.flatlab.findings import ByLevel, Depth, LeakCheck, SetFound
@@ -20,16 +20,30 @@ Curve = tuple[float, Float32, Float32]
 
 
 @dataclass(slots=True, eq=False)
+class Record:
+    """What is noted while the sets are read.
+
+    offsets: share of the pattern's variance that a night's real offsets keep, where they are known.
+    curves: of the coldest pixels.
+    """
+
+    sets: Sets
+    offsets: float | None
+    warnings: list[str]
+    told: list[SetFound] = field(default_factory=list)
+    by_level: list[ByLevel] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Results:
     """Everything an analysis found, before it is put in words.
 
     low: the deficits at L0. gained: what the better of the rivals takes off the bright flat's FPN, with its
-    99 % interval. sub_noise: of one held-out frame, relative. offsets: share of the pattern's variance that a
-    night's real offsets keep. worst: flat indices of the coldest pixels; curves: level, deficits and errors
-    there, e-.
+    99 % interval. sub_noise: of one held-out frame, relative. worst: flat indices of the coldest pixels.
     """
 
-    sets: Sets
+    record: Record
     found: Found
     evidence: Evidence
     signature: Signature
@@ -37,15 +51,10 @@ class Results:
     lights: Lights
     low: Deficits
     effects: dict[Method, Effect]
-    gained: tuple[float, float, float]
+    gained: Gain
     sub_noise: float
-    offsets: float | None
-    by_level: list[ByLevel]
     depth: list[Depth]
     leak: LeakCheck | None
-    told: list[SetFound]
     low_light: LowLight
     corrections: Corrections
     worst: Index
-    curves: list[Curve]
-    warnings: list[str]
