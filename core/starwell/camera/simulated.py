@@ -5,6 +5,7 @@ Deterministic: the n-th light, dark, … of a seed is always the same at the sam
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import threading
@@ -49,8 +50,8 @@ class Fault(StrEnum):
     """What can be made to go wrong with one exposure.
 
     fail: it ends without a frame. hang: it never ends, until the watchdog does. drop: the frame is lost and
-    the next one tells. corrupt: the frame comes cut off, and nothing says so. abort: ended by somebody else.
-    unplug: the camera is gone, until `plug_in`.
+    the next one tells. corrupt: it comes cut off, and nothing says so. abort: somebody else ended it. unplug:
+    the camera is gone, until `plug_in`.
     """
 
     FAIL = "fail"
@@ -216,11 +217,9 @@ class SimulatedCamera:
 
     def stream(self, exposure: Exposure, cancel: threading.Event) -> Iterator[Frame]:
         """Frames until cancelled."""
-        while not cancel.is_set():
-            try:
+        with contextlib.suppress(Aborted):
+            while not cancel.is_set():
                 yield self.expose(exposure, cancel)
-            except Aborted:
-                return
 
     def _check(self) -> None:
         if not self._plugged_in:
@@ -255,10 +254,9 @@ class SimulatedCamera:
 
     def _render(self, readout: Readout, i: int) -> Frame:
         assert self._sky is not None
-        exposure, base = readout.exposure, self.plan.chip
+        exposure, base, seconds = readout.exposure, self.plan.chip, readout.seconds
         warmer = self._darks_warmer_k if exposure.kind in (Kind.DARK, Kind.DARK_FLAT) else 0.0
         chip = chip_at(base, exposure.gain, exposure.offset, readout.celsius + warmer)
-        seconds = readout.seconds
         shot_through = exposure.filter if exposure.kind in (Kind.LIGHT, Kind.FLAT) else None
         optics = replace(self.plan.optics, defocused=self.plan.optics.defocused + self._focuser)
         sky = self._sky.varied(chip=chip, filter=shot_through, flat_seconds=seconds, optics=optics)

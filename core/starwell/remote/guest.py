@@ -44,8 +44,8 @@ GREETING_WITHIN_S = 10.0
 LINGER_S = 2.0
 """How long somebody who is parted with has to read what is still on its way."""
 
-_SHORTEST_PIECE, _LONGEST_PIECE = 2 << 10, 256 << 10
-_QUICK_S, _SLOW_S = 0.02, 0.1
+_SHORTEST_PIECE, _LONGEST_PIECE = 1 << 10, 256 << 10
+_QUICK_S, _SLOW_S = 0.01, 0.06
 """A piece that takes this little or this long is followed by one twice or half as long."""
 
 _TOO_SLOW = "This program fell too far behind the engine and was cut off; it may connect anew."
