@@ -239,12 +239,13 @@ class RunningStack:
     def survey(self) -> None:
         """Look at the mean anew: where stars are, how faint the sky is; again when the stack has doubled."""
         half = (self.size[0] // 2, self.size[1] // 2)
+        self.scenes = []  # or the old and the new one were held at once
         for channel in self.channels:
 
             def rows(y0: int, y1: int, channel: int = channel) -> Float32:
                 return self.sums.mean_rows(channel, 2, y0, y1, self.scratch)
 
-            self.scenes[channel : channel + 1] = [survey(rows, half, self.fwhm_px)]
+            self.scenes.append(survey(rows, half, self.fwhm_px))
         self._next_survey = 2 * max(self.stacked, 1)
 
     def begin(self, scenes: list[Scene]) -> None:

@@ -111,6 +111,7 @@ class _Ring:
         self._settle()
         judged = [found for group in _pairs(len(self._subs)) for found in self._judged(group)]
         masks = [found for found, *_ in judged]
+        del self._median
         changes = stack.each(partial(self._pour, masks), self._held.blocks)
         added = []
         for i, (sub, (masked, scatter, trails)) in enumerate(zip(self._subs, judged, strict=True)):
