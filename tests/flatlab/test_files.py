@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from starwell.camera.truths import Truth
 from starwell.cli.main import main
 from starwell.files import fits
 from starwell.files.keywords import keywords_of
+from starwell.flatlab.analysis import Analysis
+from starwell.flatlab.conclude import conclude
 
 KEYS = [
     "gate",
@@ -206,3 +209,16 @@ def test_a_frame_that_is_cut_off_is_named(words, shot, tmp_path, capsys):
     torn.write_bytes(torn.read_bytes()[:9000])
     assert main(words(low=str(folder))) == 1
     assert "low_3.fits" in capsys.readouterr().err
+
+
+def test_the_coldest_pixels_are_shown_with_what_is_about_them(lab):
+    made = lab(Truth.LEAK, size=SIZE, frames=60, darks=60, held=20, levels=(1.0, 2.0))
+    bare = dict.fromkeys(("same_charge", "same_charge_dark", "other_gain", "other_gain_dark"))
+    details = conclude(Analysis(replace(made.sets(), **bare)).run()).details
+    assert 10 < len(details.worst) <= 20
+    assert [one.z for one in details.worst] == sorted((one.z for one in details.worst), reverse=True)
+    for one in details.worst:
+        assert np.shape(one.around) == (7, 7)
+        assert len(one.levels_e) == len(one.deficits_e) == len(one.errors_e) == 2
+        assert np.min(one.around) <= 1 - 0.9 * one.deficits_e[0] / details.level_e
+        assert np.mean(one.deficits_e) > 1.2

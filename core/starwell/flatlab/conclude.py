@@ -155,10 +155,11 @@ def _worst(r: Results) -> tuple[ColdPixel, ...]:
     order = np.argsort([level for level, _, _ in r.record.curves])
     found = []
     for i, (y, x) in enumerate(zip(*np.unravel_index(r.worst, z.shape), strict=True)):
-        rows, columns = (
-            np.clip(np.arange(c - _AROUND, c + _AROUND + 1), 0, n - 1)
-            for c, n in zip((y, x), z.shape, strict=True)
+        sides = [min(2 * _AROUND + 1, n) for n in z.shape]
+        top, left = (
+            min(max(c - _AROUND, 0), n - side) for c, n, side in zip((y, x), z.shape, sides, strict=True)
         )
+        around = light[top : top + sides[0], left : left + sides[1]]
         curve = [r.record.curves[k] for k in order]
         found.append(
             ColdPixel(
@@ -169,7 +170,7 @@ def _worst(r: Results) -> tuple[ColdPixel, ...]:
                 levels_e=tuple(level for level, _, _ in curve),
                 deficits_e=tuple(float(lost[i]) for _, lost, _ in curve),
                 errors_e=tuple(float(error[i]) for _, _, error in curve),
-                around=tuple(tuple(round(float(v), 3) for v in row) for row in light[np.ix_(rows, columns)]),
+                around=tuple(tuple(round(float(v), 3) for v in row) for row in around),
             )
         )
     return tuple(found)
