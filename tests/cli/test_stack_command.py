@@ -46,7 +46,10 @@ def test_a_mono_night_becomes_one_stack_with_maps_and_report(
     assert (header["STACKCNT"], header["LIVETIME"], header["EXPTIME"]) == (10, 200.0, 20.0)
     assert {header["MASTER1"], header["MASTER2"]} == {"dark: dark.fits", "flat: flat.fits"}
     found = report_of(report)
-    assert list(found) == ["reference", "stacked", "rejected", "unreadable", "frames"]
+    assert list(found) == ["reference", "stacked", "rejected", "unreadable", "frames", "noise"]
+    assert found["noise"]["ideal_e"] > 0
+    assert found["noise"]["masters_e"] > 0
+    assert "the masters' own noise puts in" in told.out
     assert (found["stacked"], found["rejected"], found["unreadable"]) == (10, 0, 0)
     assert found["reference"] == header["REFERENC"]
     assert [list(frame) for frame in found["frames"]] == [KEYS] * 10

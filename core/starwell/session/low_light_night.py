@@ -144,7 +144,8 @@ class LowLightNight:
         charge = drawn(silicon.charge_e(0.0, SECONDS) * np.float32(n), self._rng) / np.float32(n)
         charge += self._normal(chip.read_noise_e / n**0.5)
         self._dark_error: Float32 = charge - silicon.charge_e(0.0, SECONDS)
-        pixels = np.float32(chip.offset_adu) + (charge + silicon.fixed_e) / np.float32(chip.egain)
+        pixels: Float32 = np.divide(charge + silicon.fixed_e, np.float32(chip.egain), dtype=np.float32)
+        pixels += np.float32(chip.offset_adu)
         noise = float(np.sqrt(chip.read_noise_e**2 + chip.dark_e_s * SECONDS)) / chip.egain
         return self._master(Kind.DARK, pixels, n, float(np.median(pixels)), {"noise_adu": noise})
 
@@ -155,7 +156,7 @@ class LowLightNight:
         return shot + self._normal(self.sky.plan.chip.read_noise_e / n**0.5)
 
     def _flat(self, level_e: float, n: int, dark_error: Float32 | float) -> Master:
-        pixels = (self._light(level_e, n) - dark_error).astype(np.float32)
+        pixels: Float32 = np.subtract(self._light(level_e, n), dark_error, dtype=np.float32)
         chip = self.sky.plan.chip
         learnt = {"egain": chip.egain, "read_noise_e": chip.read_noise_e}
         pixels /= pixels.mean()
