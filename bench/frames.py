@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from starwell.camera.plan import Dust, Mount, Nebula, Optics, Scene, SkyPlan, Trail, Weather
 from starwell.camera.chip import Chip, Flaw
+from starwell.camera.plan import Dust, Mount, Nebula, Optics, Scene, SkyPlan, Trail, Weather
 from starwell.files import fits
 from starwell.files.keywords import keywords_of
 from starwell.frame import Bayer, Float32
