@@ -15,6 +15,7 @@ from starwell.measure.quality import Reason
 from starwell.remote.live import Lost
 from starwell.remote.messages import Note, Reject, Restack, Restore
 from starwell.session import events as ev
+from starwell.terminal.cells import SINGLE_WIDTH
 from starwell_tui import hours
 from starwell_tui.goal import outlook
 from starwell_tui.night import Night
@@ -29,6 +30,9 @@ from starwell_tui.theme import style
 from starwell_tui.view import View
 from starwell_tui.words import words_of
 
+BOXES = "╭╮╰╯─│▏▎▍▌▋▊▉▕"
+ALLOWED = SINGLE_WIDTH | set(BOXES) | set("●◌✓✗▸×…σ√°²") | {chr(code) for code in range(0x20, 0x7F)}
+BRAILLE = {chr(0x2800 + bits) for bits in range(256)}
 SIZES = {"200x60": (200, 60), "120x40": (120, 40), "80x24": (80, 24)}
 BOX = ev.BoxMeasured(x=700, y=500, width=90, height=90, snr=10.0, signal_e=2.3, noise_e=0.23, stacked=6)
 HISTOGRAM = ev.HistogramReady(
@@ -96,6 +100,24 @@ async def test_a_gain_typed_where_it_stands(page, engine_app, matches_snapshot):
     await page.press("1", "j", "j", "j", "enter", "1", "2")
     await page.pause()
     matches_snapshot(engine_app)
+
+
+async def test_a_hundred_columns(engine_app, told, answers, tell_night, matches_snapshot):
+    async with engine_app.run_test(size=(100, 32)) as pilot:
+        await told(pilot, engine_app, answers(*tell_night(7), HISTOGRAM, BOX))
+        matches_snapshot(engine_app)
+
+
+async def test_pages_are_as_wide_as_the_screen_and_of_allowed_characters(page, engine_app, lines, size, told):
+    truth = ev.QualityAdvice(subject="truth", advice="noise: 4.99 e-")
+    await told(page, engine_app, truth, ev.SubRejected(number=8, reason="clouds", detail="transparency 0.31"))
+    for keys in (["N"], ["enter"], ["L"], ["question_mark"], ["colon"], ["z"], ["1", "enter"], ["m"], ["R"]):
+        await page.press(*keys)
+        await page.pause()
+        shown = lines(engine_app)
+        assert [len(text) for text in shown] == [size[0]] * size[1]
+        assert set("".join(shown)) <= ALLOWED | BRAILLE
+        await page.press("escape")
 
 
 async def test_the_pages_are_red_at_night(page, engine_app, colours):

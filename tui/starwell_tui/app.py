@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from textual import events, work
@@ -67,15 +68,15 @@ class StarwellApp(App[int], inherit_bindings=False):
         self.farewell = ""
         self.pace = pace or Pace()
         self.looks = Looks(depth, theme=theme, red=red)
-        self._memory, self._keep = memory or Memory(), keep
+        self._keep = keep
         keys = keys or table(engine=False)
         for key in keys:
             for names, action in key.bindings.items():
                 self.bind(names, action, description=key.word, show=False)
         self._capitals = 0
-        night, view = Night(planned=planned), View(dots=dots, goals=dict(self._memory.goals))
+        night, view = Night(planned=planned), View(dots=dots, goals=dict(memory.goals) if memory else {})
         preview = Preview(night, view, depth, self.looks, self.pace, sixels=sixels)
-        asks = self.ask, self.put, self.give, self.say
+        asks = partial(self.put, quietly=False), self.put, self.give, self.say
         self.desk = Desk(night, view, *asks, self.remember, lambda: self.panes.redraw(), keys, clock)
         self.panes = Panes(self.desk, preview)
 
@@ -125,15 +126,11 @@ class StarwellApp(App[int], inherit_bindings=False):
         if order.question and not await self.push_screen_wait(Question(self.night, order.question)):
             self.say(Reply(True, "Nothing was changed."))
             return False
-        reply = await self.ask(order.command)
+        reply = await self.desk.ask(order.command)
         if reply.ok and isinstance(order.command, Quit):
             self.farewell = reply.message
             self.exit(0)
         return reply.ok
-
-    async def ask(self, command: AnyCommand) -> Reply:
-        """Give a command, and say the reply."""
-        return await self.put(command, quietly=False)
 
     async def put(self, command: AnyCommand, *, quietly: bool = True) -> Reply:
         """Give a command; where it is done quietly only a refusal is said."""
@@ -147,8 +144,7 @@ class StarwellApp(App[int], inherit_bindings=False):
 
     def remember(self) -> None:
         """For the next screen."""
-        self._memory = Memory(self.looks.red, self.looks.below, self.desk.view.goals)
-        self._keep(self._memory)
+        self._keep(Memory(self.looks.red, self.looks.below, self.desk.view.goals))
 
     def action_acknowledge(self) -> None:
         """The alert was read."""

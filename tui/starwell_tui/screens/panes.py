@@ -23,7 +23,7 @@ from starwell_tui.screens.commands import Commands
 from starwell_tui.screens.over import Over, opened
 from starwell_tui.view import View
 
-COLUMNS = [(0, "-w0"), (40, "-w40"), (60, "-w60"), (100, "-w100")]
+COLUMNS = [(0, "-w0"), (40, "-w40"), (60, "-w60"), (100, "-w100"), (120, "-w120")]
 ROWS = [(0, "-h0"), (10, "-h10"), (18, "-h18"), (32, "-h32")]
 
 
