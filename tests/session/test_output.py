@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from starwell.calibration.master import Masters, constant_bias
 from starwell.errors import DiskFull, StorageError
 from starwell.files import atomic
+from starwell.files.fits import Banded
 from starwell.frame import Bayer, Exposure, Facts
 from starwell.sensor.model import Origin, SensorModel
 from starwell.session.output import Stacked, Unit, maps_path, pedestal_adu, save
@@ -25,17 +26,17 @@ def stacked(mean: Any, count: Any = None, **how: Any) -> Stacked:
     count = np.full(mean.shape, 5, np.uint16) if count is None else np.asarray(count)
     facts = Facts(mean.shape, Exposure(seconds=30.0, gain=100.0, filter="L"), bayer=Bayer.RGGB, pixel_um=3.8)
     known: dict[str, Any] = {
-        "weight": count.astype(np.float32),
+        "weights": Banded.of(count.astype(np.float32)),
         "count": count,
         "masked": np.zeros(mean.shape, np.uint8),
-        "variance": np.full(mean.shape, 4.0, np.float32),
+        "variances": Banded.of(np.full(mean.shape, 4.0, np.float32)),
         "facts": facts,
         "model": SensorModel(0.5, 1.5, origin=Origin.MEASURED),
         "masters": Masters(bias=constant_bias(500)),
         "stacked": 5,
         "livetime_s": 150.0,
     }
-    return Stacked(mean=mean, **{**known, **how})
+    return Stacked(means=Banded.of(mean), **{**known, **how})
 
 
 means = arrays.arrays(
@@ -82,7 +83,7 @@ def test_pixels_no_sub_reached_are_zero_and_do_not_ask_for_a_pedestal(tmp_path: 
 def test_a_repaired_pixel_that_no_sub_saw_better_keeps_its_value(tmp_path: Path) -> None:
     weight, count = np.full((32, 32), 3.0, np.float32), np.full((32, 32), 3, np.uint16)
     weight[4, 7], count[4, 7] = 0.003, 0
-    save(tmp_path / "s.fits", stacked(np.full((32, 32), 900.0), count, weight=weight))
+    save(tmp_path / "s.fits", stacked(np.full((32, 32), 900.0), count, weights=Banded.of(weight)))
     assert np.ptp(astropy_fits.getdata(tmp_path / "s.fits")) == 0
 
 
@@ -137,3 +138,15 @@ def test_nothing_is_replaced_and_nothing_half_written(
         save(path, stacked(np.full((24, 32), 200.0)), overwrite=True)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s.fits", "s.maps.fits"]
+
+
+def test_a_picture_made_in_bands_is_the_picture() -> None:
+    pixels = np.arange(3 * 600 * 4, dtype=np.float32).reshape(3, 600, 4)
+    room = np.empty((600, 4), np.float32)
+
+    def rows(plane: int, y0: int, y1: int) -> Any:
+        band = room[: y1 - y0]  # the next band overwrites it
+        band[...] = pixels[plane, y0:y1]
+        return band
+
+    np.testing.assert_array_equal(Banded(pixels.shape, pixels.dtype, rows).whole(), pixels)

@@ -11,8 +11,9 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -39,6 +40,40 @@ _STORED = {
     "f4": (-32, ">f4"),
     "f8": (-64, ">f8"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Banded:
+    """A picture that is made while it is written, so that it is never in memory as a whole.
+
+    rows: plane, first and end row to these pixels, asked for in the order of the file; what it gives need
+    only last until the next are asked for.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    rows: Callable[[int, int, int], Pixels]
+
+    @staticmethod
+    def of(pixels: Pixels) -> Banded:
+        """A picture that is there."""
+        planes = pixels.reshape(-1, *pixels.shape[-2:])
+        return Banded(pixels.shape, pixels.dtype, lambda plane, y0, y1: planes[plane, y0:y1])
+
+    def bands(self) -> Iterator[Pixels]:
+        """All rows, a few at a time."""
+        for plane in range(self.shape[0] if len(self.shape) == 3 else 1):
+            for y in range(0, self.shape[-2], _BAND_ROWS):
+                yield self.rows(plane, y, min(y + _BAND_ROWS, self.shape[-2]))
+
+    def whole(self) -> Pixels:
+        """The picture after all."""
+        made = np.empty((int(np.prod(self.shape[:-1])), self.shape[-1]), self.dtype)
+        first = 0
+        for band in self.bands():
+            made[first : first + len(band)] = band
+            first += len(band)
+        return made.reshape(self.shape)
 
 
 def read(path: Path | str, room: Pixels | None = None) -> Frame:
@@ -72,7 +107,7 @@ def read_facts(path: Path | str) -> Facts:
 
 def write(
     path: Path | str,
-    pixels: Pixels,
+    pixels: Pixels | Banded,
     keywords: Mapping[str, Any],
     *,
     overwrite: bool = False,
@@ -88,7 +123,7 @@ def write(
 
 def write_maps(
     path: Path | str,
-    maps: Mapping[str, Pixels],
+    maps: Mapping[str, Pixels | Banded],
     keywords: Mapping[str, Any],
     *,
     overwrite: bool = False,
@@ -117,7 +152,7 @@ def read_map(path: Path | str, name: str) -> Pixels:
 
 def _put(
     stream: BinaryIO,
-    pixels: Pixels,
+    pixels: Pixels | Banded,
     keywords: Mapping[str, Any],
     comments: Mapping[str, str],
     *,
@@ -131,18 +166,17 @@ def _put(
     bitpix, stored = _STORED[code]
     first = {"XTENSION": "IMAGE"} if extension else {"SIMPLE": True}
     axes = {f"NAXIS{n + 1}": length for n, length in enumerate(reversed(pixels.shape))}
-    structure: dict[str, Any] = {**first, "BITPIX": bitpix, "NAXIS": pixels.ndim, **axes}
+    structure: dict[str, Any] = {**first, "BITPIX": bitpix, "NAXIS": len(axes), **axes}
     structure |= {"PCOUNT": 0, "GCOUNT": 1} if extension else {}
     unsigned = stored in {">u2", ">u4"}
     structure |= {"BZERO": 1 << (bitpix - 1), "BSCALE": 1} if unsigned else {}
     own = {keyword: value for keyword, value in keywords.items() if keyword.upper() not in structure}
     stream.write(header_bytes({**structure, **own}, comments))
-    rows = pixels.reshape(-1, pixels.shape[-1])
-    for start in range(0, len(rows), _BAND_ROWS):
-        band = rows[start : start + _BAND_ROWS]
+    written = 0
+    for band in (pixels if isinstance(pixels, Banded) else Banded.of(pixels)).bands():
         signed = band ^ band.dtype.type(1 << (bitpix - 1)) if unsigned else band
-        stream.write(np.ascontiguousarray(signed, dtype=stored).data)
-    stream.write(bytes(-pixels.nbytes % BLOCK))
+        written += stream.write(np.ascontiguousarray(signed, dtype=stored).data)
+    stream.write(bytes(-written % BLOCK))
 
 
 def _first_picture(stream: BinaryIO, path: Path) -> tuple[hdus.Hdu, Header, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ class Looking:
         stack = self.stack
         if of == "calibrated":  # the next sub overwrites its pixels
             return self._calibrated()
-        key = (of, self._sub) if of == "sub" else (of, stack.label, stack.changes) if stack else (of,)
+        key = (of, self._sub) if of == "sub" else (of, *_state(stack)) if stack else (of,)
         if self._kept is None or self._kept[0] != key:
             subject = self._frame() if of == "sub" else self._file() if of == "reference" else self._of(of)
             self._kept = (key, subject) if subject is not None else None
@@ -196,6 +197,12 @@ class Looking:
         frame = open_frame(path)
         view = of_frame(frame.pixels, frame.facts, self._style, frame.facts.saturation_adu, self._fit_px)
         return Subject(view, frame.facts, 0, path.stem)
+
+
+def _state(stack: Stack) -> tuple[object, ...]:
+    """What another stack, or the same one later, differs in."""
+    running = stack.pipeline.stack
+    return stack.label, stack.changes, None if running is None else weakref.ref(running)
 
 
 def _inside(crop: Box, size: Size) -> Box:

@@ -21,6 +21,8 @@ from starwell.session.members import Members
 from starwell.stack.contribution import WEIGHT_ONE
 from starwell.stack.running import RunningStack
 
+_SINGLE = np.dtype(np.float32)
+
 
 class Unit(StrEnum):
     """What a pixel value of the written stack means."""
@@ -33,15 +35,16 @@ class Unit(StrEnum):
 class Stacked:
     """A finished stack: maps of H×W, or channels×H×W, in the reference's geometry, and how it was made.
 
-    mean in ADU of the subs; weight relative to the reference; count of subs; masked samples; variance of the
-    weighted mean in ADU², by the noise model, without the kernel's factor. also: masters of further nights.
+    means in ADU of the subs; weights relative to the reference; count of subs; masked samples; variances of
+    the weighted mean in ADU², by the noise model, without the kernel's factor. They are made of the running
+    stack's sums where they are asked for. also: masters of further nights.
     """
 
-    mean: Float32
-    weight: Float32
+    means: fits.Banded
+    weights: fits.Banded
     count: Pixels
     masked: Pixels
-    variance: Float32
+    variances: fits.Banded
     facts: Facts
     model: SensorModel
     masters: Masters
@@ -51,24 +54,36 @@ class Stacked:
     sigma_adu: float = 0.0
     also: tuple[Masters, ...] = ()
 
+    @property
+    def mean(self) -> Float32:
+        """All means."""
+        return self.means.whole()
+
+    @property
+    def weight(self) -> Float32:
+        """All weights."""
+        return self.weights.whole()
+
 
 def finished(stack: RunningStack, intake: Intake, members: Members, facts: Facts) -> Stacked:
     """The stack as it stands; facts are its reference's."""
     sums = stack.sums
-    mean = stack.mean()
-    variance = np.empty_like(mean)
-    for channel in stack.channels:
-        sums.variance(channel, variance[channel])
-    weight = np.multiply(sums.weight, np.float32(1 / WEIGHT_ONE), dtype=np.float32)
     count, masked = sums.count, sums.masked
     if len(stack.channels) == 1:
-        mean, variance, weight, count, masked = (a[0] for a in (mean, variance, weight, count, masked))
+        count, masked = count[0], masked[0]
+
+    def weights(channel: int, y0: int, y1: int) -> Float32:
+        return np.multiply(sums.weight[channel, y0:y1], np.float32(1 / WEIGHT_ONE), dtype=np.float32)
+
+    def means(channel: int, y0: int, y1: int) -> Float32:
+        return sums.mean_rows(channel, 1, y0, y1, stack.scratch)
+
     return Stacked(
-        mean=mean,
-        weight=weight,
+        means=fits.Banded(count.shape, _SINGLE, means),
+        weights=fits.Banded(count.shape, _SINGLE, weights),
         count=count,
         masked=masked,
-        variance=variance,
+        variances=fits.Banded(count.shape, _SINGLE, _Variances(stack).rows),
         facts=facts,
         model=intake.model,
         masters=intake.masters,
@@ -77,6 +92,22 @@ def finished(stack: RunningStack, intake: Intake, members: Members, facts: Facts
         livetime_s=members.livetime_s(),
         output_step=intake.planes.output_step,
     )
+
+
+class _Variances:
+    """The variances of a stack, a channel at a time."""
+
+    def __init__(self, stack: RunningStack) -> None:
+        self._stack = stack
+        self._channel = -1
+        self._made: Float32 | None = None
+
+    def rows(self, channel: int, y0: int, y1: int) -> Float32:
+        """Rows of a channel."""
+        if self._made is None or self._channel != channel:
+            self._made = self._stack.sums.variance(channel, self._made)
+            self._channel = channel
+        return self._made[y0:y1]
 
 
 def maps_path(path: Path) -> Path:
@@ -92,16 +123,17 @@ def save(path: Path, stack: Stacked, *, unit: Unit = Unit.FULL_SCALE, overwrite:
     """
     values, keywords = _values(stack, unit)
     if path.suffix.lower() in {".tif", ".tiff"}:
-        pictures.write_tiff32(path, values, overwrite=overwrite)
+        pictures.write_tiff32(path, values.whole(), overwrite=overwrite)
         return
     keywords = {**keywords_of(_output_facts(stack)), **keywords, **_history(stack)}
     fits.write(path, values, keywords, overwrite=overwrite)
-    scale = stack.model.egain if unit is Unit.ELECTRON else 1.0
-    maps = {
-        "WEIGHT": stack.weight,
+    scale = np.float32(stack.model.egain**2 if unit is Unit.ELECTRON else 1)
+    variances = stack.variances
+    maps: dict[str, Pixels | fits.Banded] = {
+        "WEIGHT": stack.weights,
         "COUNT": stack.count,
         "MASKED": stack.masked,
-        "VARIANCE": stack.variance if scale == 1 else stack.variance * np.float32(scale**2),
+        "VARIANCE": replace(variances, rows=lambda *band: variances.rows(*band) * scale),
     }
     square = "electron2" if unit is Unit.ELECTRON else "adu2"
     fits.write_maps(maps_path(path), maps, {**_history(stack), "VARUNIT": square}, overwrite=overwrite)
@@ -110,27 +142,36 @@ def save(path: Path, stack: Stacked, *, unit: Unit = Unit.FULL_SCALE, overwrite:
 def pedestal_adu(stack: Stacked) -> float:
     """Whole ADU to add so that the sky, eight sigma down, is still above zero."""
     low = float("inf")
-    planes = stack.mean.reshape(-1, *stack.mean.shape[-2:])
-    counts = np.broadcast_to(stack.count, stack.mean.shape).reshape(planes.shape)
-    for plane, count in zip(planes, counts, strict=True):
-        seen = plane[::4, ::4][count[::4, ::4] > 0]
+    counts = stack.count.reshape(-1, *stack.count.shape[-2:])
+    for channel, count in enumerate(counts):
+        seen = np.concatenate(
+            [
+                stack.means.rows(channel, y, y + 1)[0, ::4][row[::4] > 0]
+                for y, row in zip(range(0, len(count), 4), count[::4], strict=True)
+            ]
+        )
         if seen.size:
             middle, below = np.quantile(seen, (0.5, 0.16))
             low = min(low, float(middle - 8.0 * (middle - below)))
     return float(np.ceil(max(0.0, -low))) if np.isfinite(low) else 0.0
 
 
-def _values(stack: Stacked, unit: Unit) -> tuple[Float32, dict[str, Any]]:
+def _values(stack: Stacked, unit: Unit) -> tuple[fits.Banded, dict[str, Any]]:
     """The pixels as they are written, and the keywords that take them back to electrons."""
-    egain = stack.model.egain
+    egain, means, weights = stack.model.egain, stack.means, stack.weights
     if unit is Unit.ELECTRON:
-        return stack.mean * np.float32(egain), {"BUNIT": "electron", "EGAIN": 1.0}
+        electrons = replace(means, rows=lambda *band: means.rows(*band) * np.float32(egain))
+        return electrons, {"BUNIT": "electron", "EGAIN": 1.0}
     pedestal = pedestal_adu(stack)
-    values = stack.mean + np.float32(pedestal)
-    values *= np.float32(1.0 / FULL_SCALE_ADU)
-    # Uncovered pixels stay exactly zero: other programs take that for "nothing here".
-    values[np.broadcast_to(stack.weight, values.shape) == 0] = 0.0
-    return values, {
+
+    def rows(channel: int, y0: int, y1: int) -> Float32:
+        values: Float32 = means.rows(channel, y0, y1) + np.float32(pedestal)
+        values *= np.float32(1.0 / FULL_SCALE_ADU)
+        # Uncovered pixels stay exactly zero: other programs take that for "nothing here".
+        values[weights.rows(channel, y0, y1) == 0] = 0.0
+        return values
+
+    return replace(means, rows=rows), {
         "PEDESTAL": pedestal,
         "FULLSCAL": FULL_SCALE_ADU,
         "EGAIN": egain,
@@ -143,7 +184,7 @@ def _output_facts(stack: Stacked) -> Facts:
     pixel = stack.facts.pixel_um
     return replace(
         stack.facts,
-        shape=stack.mean.shape,
+        shape=stack.means.shape,
         bayer=None,
         adu_shift=0,
         pixel_um=pixel * stack.output_step if pixel else None,

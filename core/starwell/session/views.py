@@ -5,6 +5,7 @@ Boxes are x, y, width, height in array pixels; who shows a picture turns it upri
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -147,15 +148,26 @@ def cut_mean(stack: RunningStack, channel: int, box: Box) -> Float32:
 
 
 def of_stack(stack: RunningStack, facts: Facts, style: Style, lock: StretchLock, fit_px: Size) -> Linear:
-    """The mean of a running stack; read where it is asked for, band by band."""
+    """The mean of a running stack; read where it is asked for, band by band.
+
+    The view does not keep the stack alive: when one is begun anew, there is to be room for one only.
+    """
+    size, seen = stack.size, weakref.ref(stack)
+
+    def running() -> RunningStack:
+        found = seen()
+        if found is None:
+            raise LookupError("this stack was begun anew")
+        return found
 
     def reduced(px: Size) -> Pixels:
-        return stack.mean(step=max(1, min(stack.size[0] // px[0], stack.size[1] // px[1])))
+        return running().mean(step=max(1, min(size[0] // px[0], size[1] // px[1])))
 
     def cut(box: Box) -> Pixels:
-        return np.stack([cut_mean(stack, channel, box) for channel in stack.channels])
+        now = running()
+        return np.stack([cut_mean(now, channel, box) for channel in now.channels])
 
-    return Linear(stack.size, facts, style, reduced, cut, facts.saturation_adu, fit_px, lock)
+    return Linear(size, facts, style, reduced, cut, facts.saturation_adu, fit_px, lock)
 
 
 def of_frame(pixels: Pixels, facts: Facts, style: Style, white_adu: float, fit_px: Size) -> Linear:
