@@ -12,7 +12,7 @@ Histogram = tuple[Codes, Codes]
 
 _CLIPPED = 1e-3
 _SATURATED = 0.01
-_SAMPLED_ROWS = 128
+_SAMPLED = 256, 1500  # rows and columns: light falls off along both
 _FEWEST_SAMPLES = 5000
 _MOST_CODES = 1 << 17
 _LARGE = 1 << 21
@@ -68,17 +68,18 @@ def _saturated(frame: Frame) -> str | None:
 
 
 def _histograms(frame: Frame) -> dict[str, Histogram]:
-    """By channel: the codes of evenly sampled rows, and how often each occurs; none of too few samples."""
+    """By channel: the codes of evenly sampled pixels, and how often each occurs; none of too few samples."""
     planes = Planes.of(frame.facts)
     found = {}
     for channel in range(planes.channels):
         views = [planes.view(frame.pixels, p) for p in planes.planes if p.channel == channel]
-        sampled = [v[:: max(1, v.shape[0] // _SAMPLED_ROWS)].ravel() for v in views]
+        down, across = (max(1, n // most) for n, most in zip(views[0].shape, _SAMPLED, strict=True))
+        sampled = [v[::down, ::across].ravel() for v in views]
         values = np.concatenate(sampled)
         low, high = int(values.min()), int(values.max())
         if values.size < _FEWEST_SAMPLES or high - low > _MOST_CODES:
             continue
-        counts = np.bincount(values.astype(np.int64) - low)
+        counts = np.bincount(np.subtract(values, low, dtype=np.int64))
         codes = np.flatnonzero(counts)
         found[_CHANNEL[channel] if planes.channels == 3 else ""] = codes + low, counts[codes]
     return found
