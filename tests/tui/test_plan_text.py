@@ -30,6 +30,7 @@ NIGHT = {
     "dark": "auto",
     "flat": "none",
     "bias": "512",
+    "low_light": "auto",
     "dither": "5",
     "after_flats": "on",
     "after_darks": "off",
@@ -67,7 +68,7 @@ def test_a_sequence_comes_back_as_the_plan_that_was_typed():
     assert plan.ends == (AtDawn(), AtClock(hour=5, minute=45))
     assert plan.cooling == Cooling(celsius=-10.0, warm_up=True)
     assert plan.dither == Dither(amount_px=5.0)
-    assert plan.masters == MasterPaths(dark="auto", bias="512")
+    assert plan.masters == MasterPaths(dark="auto", bias="512", low_light="auto")
     assert plan.after == (After.FLATS,)
 
 

@@ -523,7 +523,9 @@ async def test_same_condition_flats_are_held_against_the_sub_s_sky_and_divide_on
         await told(pilot, engine_app, OVER)
         await arrived(pilot, lambda: seen(engine_app, "Done."))
         await pilot.press("enter")
-        await arrived(pilot, lambda: seen(engine_app, "as the low-light map of a sequence"))
+        await arrived(pilot, lambda: seen(engine_app, "Use the low-light map in the next sequence?"))
+        await pilot.press("y")
+        await arrived(pilot, lambda: "low_light" in remembered.typed("sequence"))
     assert len(script.asked) == 1
     (ran,) = commands.of("master")
     assert ran[1] == "low-light"

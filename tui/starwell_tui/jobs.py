@@ -6,12 +6,15 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 LINES_KEPT = 400
+ANSWERS_WITHIN_S = 20.0
+"""A short command that takes longer hangs: a camera's USB, say."""
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f]")
 
 
@@ -77,22 +80,23 @@ class Job:
 
 
 async def asked(words: Sequence[str], told: str = "") -> tuple[int, str, str]:
-    """A short command's exit code, stdout and stderr, given `told` on its stdin."""
-    process = await asyncio.create_subprocess_exec(
-        *command(words),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        env=os.environ,
-    )
+    """A short command's exit code, stdout and stderr, given `told` on its stdin; ended where it hangs."""
     try:
-        out, err = await process.communicate(told.encode())
-    except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        raise
-    return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace").strip()
+        done = await asyncio.to_thread(
+            subprocess.run,
+            command(words),
+            input=told,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=os.environ,
+            start_new_session=True,
+            timeout=ANSWERS_WITHIN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, "", f"`starwell {' '.join(words)}` did not answer within {ANSWERS_WITHIN_S:g} s."
+    return done.returncode, done.stdout, done.stderr.strip()
 
 
 def _plain(line: bytes) -> str:

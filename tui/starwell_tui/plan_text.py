@@ -16,7 +16,7 @@ Typed = Mapping[str, str]
 """Text by field, as in a form; empty is not said."""
 
 ON = "on"
-MASTERS = ("dark", "flat", "bias", "dark_flat")
+MASTERS = ("dark", "flat", "bias", "dark_flat", "low_light")
 AFTER = {"after_flats": "flats", "after_darks": "darks"}
 _FIELDS = {
     "exposure": "exposure",

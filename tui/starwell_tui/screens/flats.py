@@ -171,7 +171,10 @@ class Flats(Shoot):
         out = self.masters / "low_light.fits"
         more = "--flat", flat.file, "--dark", dark.file
         if await self.build("low-light", self.on_disk(frames), out, *more):
-            self.told_of.append((f"{out}: name it as the low-light map of a sequence.", True))
+            used = await self.sure("Use the low-light map in the next sequence?")
+            if used:
+                remembered.keep("sequence", remembered.typed("sequence") | {"low_light": str(out)})
+            self.told_of.append((f"The low-light map is {out}{', and is used' if used else ''}.", True))
 
     async def _dark_flats(self) -> None:
         if await self.sure("Dark flats: light off, telescope covered?"):

@@ -23,6 +23,7 @@ from starwell_tui.screens.sheet import Keys, Sheet, Text
 NAME = "sequence"
 CHECKED_AFTER_S = 0.4
 PATHS = ("auto", "none")
+KINDS_KEPT = ("dark", "flat", "bias")
 CAMERA = Field(
     "camera", "Camera", "simulated", hint="Left and right show what is connected; zwo: the first one."
 )
@@ -82,6 +83,13 @@ FIELDS = (
     master("dark", "Dark"),
     master("flat", "Flat"),
     master("bias", "Bias"),
+    Field(
+        "low_light",
+        "Low light",
+        "none",
+        PATHS,
+        hint="A map of what pixels lose at low light: T makes one from same-condition flats.",
+    ),
     Field(
         "dither",
         "Dither",
@@ -191,7 +199,7 @@ class Sequence(Sheet[None]):
         entries, _ = await listed()
         self._kept = None if entries is None else {entry.kind.replace(" ", "_") for entry in entries}
         if self._anew:
-            self.form.fill({name: "auto" for name in plan_text.MASTERS if name in (self._kept or ())})
+            self.form.fill({name: "auto" for name in KINDS_KEPT if name in (self._kept or ())})
         self._cameras, why = await cameras.found()
         self.form.offer("camera", tuple(camera.named for camera in self._cameras))
         known = {camera.named for camera in self._cameras}
@@ -220,7 +228,7 @@ class Sequence(Sheet[None]):
         """Masters that are to come from a library that has none of them: every sub would be kept out."""
         if self._kept is None or typed["file"]:
             return {}
-        lacking = [name for name in plan_text.MASTERS if typed.get(name) == "auto" and name not in self._kept]
+        lacking = [name for name in KINDS_KEPT if typed.get(name) == "auto" and name not in self._kept]
         return dict.fromkeys(lacking, "the library has none: take some (D, T), or say none")
 
     @work(exclusive=True, group="asks")
