@@ -20,6 +20,7 @@ from starwell.session.engine import Engine
 from starwell.session.night_run import Setup
 from starwell.session.subscription import Subscription
 from starwell.session.wishes import Task
+from starwell.stack.heap import keep_heap_small
 
 _REFRESH_S = 0.25
 
@@ -44,6 +45,7 @@ def engine_here(
 
     Raises EngineRunning that names the engine that runs already, and the StarwellError that ended the task.
     """
+    keep_heap_small()  # before the threads begin, each of which would keep a heap of its own
     with Place().claim(task.folder if task is not None and task.folder else "") as claim:
         engine = Engine(made, stay=stay, opened=claim.note)
         narrator = Narrator(json=json, quiet=quiet, rings=engine.rings)

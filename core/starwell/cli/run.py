@@ -11,7 +11,7 @@ import msgspec
 from starwell.camera.drivers import KNOWN
 from starwell.cli.foreground import engine_here, setup
 from starwell.errors import PlanError
-from starwell.frame import Kind, Roi
+from starwell.frame import Colour, Kind, Roi
 from starwell.session.engine_night import plan_of
 from starwell.session.night_run import Setup
 from starwell.session.plan import Cooling, MasterPaths, Part, Plan, Series, Target
@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser)
     out = parser.add_argument_group("the night").add_argument
     out("--no-stack", action="store_true", help="take the frames, stack nothing")
+    out("--super-pixel", action="store_true", help="stack colour at half size: a third of the memory")
     out("--resume", action="store_true", help="go on where NIGHT, or the last night, was broken off")
 
 
@@ -133,6 +134,10 @@ def overridden(plan: Plan, given: argparse.Namespace) -> Plan:
     if given.temperature is not None:
         base = cooling or Cooling(celsius=given.temperature)
         cooling = _changed(base, celsius=given.temperature)
+    options = {
+        "live": False if given.no_stack else None,
+        "colour": Colour.SUPER.value if given.super_pixel else None,
+    }
     return _changed(
         plan,
         targets=targets,
@@ -140,7 +145,7 @@ def overridden(plan: Plan, given: argparse.Namespace) -> Plan:
         camera=given.camera,
         folder=str(given.folder) if given.folder else None,
         masters=masters_of(given, plan.masters),
-        stack=_changed(plan.stack, live=False) if given.no_stack else None,
+        stack=_changed(plan.stack, **options),
     )
 
 
