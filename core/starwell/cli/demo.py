@@ -34,6 +34,8 @@ from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import draw
 
 _WIDEST = 100
+_SIZE = (1200, 800)
+_LOW_LIGHT_SIZE = (768, 512)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--headless", action="store_true", help="text instead of the screen; so it is without a terminal")
     add("--subs", type=_at_least(1), default=24, metavar="N", help="how many subs (24)")
-    add("--size", type=_size, default=(1200, 800), metavar="WxH", help="the sensor, px (1200x800)")
+    add("--size", type=_size, metavar="WxH", help="the sensor, px (1200x800; 768x512 with --low-light)")
     add("--osc", action="store_true", help="a one-shot colour camera instead of a mono one")
     add("--seed", type=_at_least(0), default=1, metavar="N", help="another seed is another night (1)")
     add("--pace", type=float, default=0.0, metavar="S", help="seconds that each sub takes at least (0)")
@@ -59,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def night_of(arguments: argparse.Namespace) -> DemoNight:
     """The night these options ask for."""
-    width, height = arguments.size
+    width, height = arguments.size or _SIZE
     return DemoNight(
         subs=arguments.subs,
         size=(height, width),
@@ -97,7 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _low_light(arguments: argparse.Namespace) -> int:
     """Shoot and stack the night of the cold pixels three ways; the table, and the picture."""
     check_target(arguments.low_light, overwrite=False)
-    night = LowLightNight(seed=arguments.seed)
+    width, height = arguments.size or _LOW_LIGHT_SIZE
+    night = LowLightNight((height, width), seed=arguments.seed)
     ways = []
     for way in night.ways():
         _say(f"stacked: {way.name}")
