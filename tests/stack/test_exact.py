@@ -67,22 +67,53 @@ def test_the_exact_stack_is_the_plain_one_in_float64(make_field: Any, stack_up: 
     assert stack.mean(0) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
-def test_the_order_of_the_subs_does_not_matter(make_field: Any, dithers: Any) -> None:
-    field, moves = make_field(size=(96, 96)), dithers(12)
+def trailed(make_field: Any, trail_e: Any) -> Any:
+    """A field, and subs of it of which two show a trail and all of them an edge that stays on the sky."""
+    field = make_field(size=(96, 96))
+    lines = {i: trail_e(field.size, 60.0, (0.0, 10.0 + i), (95.0, 80.0 - 4 * i), 3.0) for i in (2, 9)}
+    return field, lines
+
+
+def test_neither_order_nor_grouping_of_the_subs_matters(make_field: Any, dithers: Any, trail_e: Any) -> None:
+    (field, lines), moves = trailed(make_field, trail_e), dithers(12)
+    entries = [field.entry(i, moves[i], weight=(0.37 + 0.1 * i,)) for i in range(12)]
 
     def sub(i: int) -> Any:
-        return field.sub(i, moves[i])
+        return field.sub(i, moves[i], added=lines.get(i))
 
-    sums = []
-    for order in (range(12), [7, 3, 11, 0, 1, 10, 2, 9, 4, 8, 6, 5]):
+    def first() -> RunningStack:
         stack = RunningStack(field.size, field.planes(), field.model)
-        entries = [field.entry(i, moves[i]) for i in range(12)]
         for entry in entries:
             stack.add(sub(entry.number), entry)
-        for _ in second_pass(stack, [entries[i] for i in order], sub):
-            pass
-        sums.append(stack.sums.sum.copy())
-    assert np.array_equal(*sums)
+        return stack
+
+    sums, found = [], []
+    for order in (range(12), [7, 3, 11, 0, 1, 10, 2, 9, 4, 8, 6, 5]):
+        stack = first()
+        added = list(second_pass(stack, [entries[i] for i in order], sub))
+        sums.append({name: array.copy() for name, array in stack.sums.arrays().items()})
+        found.append({a.entry.number: (a.entry.masks, len(a.trails)) for a in added})
+    stack = first()
+    fixed = stack.fix_reference()
+    for group in ((0, 5, 7, 2), (1, 3, 4, 6, 8), (9, 10, 11)):
+        part = RunningStack(field.size, field.planes(), field.model)
+        part.judge_by(fixed)
+        for i in group:
+            part.add(sub(i), entries[i])
+        stack.sums.add(part.sums.arrays())
+    sums.append(stack.sums.arrays())
+    assert found[0] == found[1]
+    assert {i for i, (_, trails) in found[0].items() if trails} == set(lines)
+    for others in sums[1:]:
+        assert all(np.array_equal(sums[0][name], array) for name, array in others.items())
+
+
+def test_counts_of_masked_pixels_stop_at_255_when_sums_are_added(make_field: Any) -> None:
+    field = make_field(size=(64, 700))
+    one, other = (RunningStack(field.size, field.planes(), field.model).sums for _ in range(2))
+    one.masked[0, :2, :3], other.masked[0, :2, :3] = 200, (3, 55, 90)
+    one.add(other.arrays())
+    assert one.masked[0, 1, :4].tolist() == [203, 255, 255, 0]
 
 
 def test_without_a_first_stack_there_is_no_exact_one(make_field: Any) -> None:

@@ -22,6 +22,7 @@ from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, within
+from starwell.stack.fixed import MOSTLY_MASKED, SEVERAL_SUBS, Fixed, often_masked
 from starwell.stack.heap import keep_heap_small
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct, quantise
@@ -34,11 +35,6 @@ NOTHING = np.empty(0, np.int64)
 BAND_ROWS = 96
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-_SEVERAL_SUBS = 3
-_MOSTLY_MASKED = 0.3
-"""A line of which this part was masked in several subs is an edge or a bad column, not a satellite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class RunningStack:
         self.size = planes.output_size(size)
         self.sums = Accumulators(planes.channels, self.size)
         self.scenes: list[Scene] = []
-        self.reference: list[Float32] | None = None
+        self.fixed: Fixed | None = None
         self.stacked = 0
         self._next_survey = 1
         self._rows = band_rows
@@ -108,17 +104,19 @@ class RunningStack:
         """Judge a sub against the mean and stack it; the entry comes back with its masks and scatter."""
         sub = self.contribution(calibrated, entry)
         done = self._judged(sub) if self.reject and self.scenes else self._unjudged(sub)
-        if self.reject and self.reference is None and self.stacked >= self._next_survey:
+        if self.reject and self.fixed is None and self.stacked >= self._next_survey:
             self.survey()
         return done
 
     def _passes(self, trail: Trail) -> bool:
         """Whether it may be something that crosses the field: what masks most subs there stays in it."""
         flat = trail.pixels(self.size)
+        if self.fixed is not None:
+            return self.fixed.passes(flat)
         masked = self.sums.masked[0].reshape(-1)[flat].astype(np.int64)
         seen = masked + self.sums.count[0].reshape(-1)[flat]
-        before = seen >= _SEVERAL_SUBS
-        return not before.any() or float((masked[before] / seen[before]).mean()) < _MOSTLY_MASKED
+        before = seen >= SEVERAL_SUBS
+        return not before.any() or float((masked[before] / seen[before]).mean()) < MOSTLY_MASKED
 
     def _unjudged(self, sub: Contribution) -> Added:
         """Without rejection, or as the very first."""
@@ -194,8 +192,8 @@ class RunningStack:
         """A band of a sub beside the running mean, or beside the fixed one of a second pass."""
         y0, y1 = band.y0, band.y0 + len(band.y)
         deviation = self.scratch.take("deviation", band.y.shape)
-        if self.reference is not None:
-            mean, count = self.reference[channel][y0:y1], None
+        if self.fixed is not None:
+            mean, count = self.fixed.mean[channel][y0:y1], None
         else:
             mean = self.sums.mean_band(channel, y0, y1, self.scratch)
             count = self.sums.count[channel, y0:y1]
@@ -253,19 +251,25 @@ class RunningStack:
         self.scenes = scenes
         self._next_survey = 2 * max(self.stacked, 1)
 
-    def fix_reference(self) -> None:
+    def fix_reference(self) -> Fixed:
         """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew."""
         self.survey()
-        self.reference = [self.sums.mean(c, 1, self.scratch) for c in self.channels]
-        for mean, weight in zip(self.reference, self.sums.weight, strict=True):
+        means = [self.sums.mean(c, 1, self.scratch) for c in self.channels]
+        for mean, weight in zip(means, self.sums.weight, strict=True):
             mean[weight == 0] = np.nan
-        self.sums.clear()
-        self.stacked = 0
+        fixed = Fixed(means, self.scenes, often_masked(self.sums.masked[0], self.sums.count[0]))
+        self.judge_by(fixed)
+        return fixed
+
+    def judge_by(self, fixed: Fixed) -> None:
+        """Begin a second pass, empty, about what another stack's first pass found."""
+        self.clear()
+        self.fixed, self.scenes = fixed, fixed.scenes
 
     def clear(self) -> None:
         """Forget every sub, for a new start with a better reference."""
         self.sums.clear()
-        self.scenes, self.reference = [], None
+        self.scenes, self.fixed = [], None
         self.stacked, self._next_survey = 0, 1
 
     def mean(self, channel: int | None = None, *, step: int = 1) -> Float32:

@@ -20,6 +20,9 @@ from starwell.stack.halves import Halves
 from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of, quantise
 from starwell.stack.rejection import CELL, NoiseMap
 
+_MODEL_ONE = float(1 << 20)
+"""The model's sums are whole multiples of 2^-20 ADU², exact up to 2^33: they too have no order."""
+
 
 class Change(NamedTuple):
     """Single output pixels: flat indices, and what is added there to sum, weight and count (modulo 2^16)."""
@@ -89,6 +92,12 @@ class Accumulators:
                     "Stack the subs again."
                 )
             mine[...] = theirs
+
+    def add(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Add the sums of other subs, as `arrays()` gives them: bit for bit those of all subs in one."""
+        for name, mine in self.arrays().items():
+            theirs = np.minimum(arrays[name], 255 - mine) if name == "masked" else arrays[name]
+            np.add(mine, theirs, out=mine)
 
     def lend(self, channel: int, y0: int, y1: int) -> list[NDArray[np.int16]]:
         """Seven planes of these rows in the memory of their empty sums."""
@@ -181,7 +190,8 @@ class Accumulators:
     ) -> None:
         """Add a sub to (or take it out of) the model variance, on the cells it covers."""
         terms = np.stack([noise.slope, noise.start, noise.least, np.full_like(noise.slope, 1 / weight)])
-        self.model[channel] += sign * weight**2 * covered * terms.astype(np.float64)
+        terms = np.rint(weight**2 * covered * terms.astype(np.float64) * _MODEL_ONE)
+        self.model[channel] += sign / _MODEL_ONE * terms
 
     def variance(self, channel: int, out: Float32 | None = None) -> Float32:
         """Model variance of the weighted mean in ADU², blind to what interpolation smoothed away; into out.

@@ -1,0 +1,51 @@
+"""What a second pass judges every sub by: the same for all, so that neither order nor grouping matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starwell.frame import Float32
+from starwell.stack.kernels import Indices
+from starwell.stack.rejection import Scene
+
+SEVERAL_SUBS = 3
+MOSTLY_MASKED = 0.3
+"""A line of which this part was masked in several subs is an edge or a bad column, not a satellite."""
+
+_UNKNOWN = 255
+_WHOLE = 254
+_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fixed:
+    """The mean of the first pass and what it shows.
+
+    mean: per channel, ADU, H×W, not a number where there is none. often: H×W, in how many of the other subs a
+    pixel of the first channel was masked, in 254ths; 255 where fewer than three saw it.
+    """
+
+    mean: list[Float32]
+    scenes: list[Scene]
+    often: NDArray[np.uint8]
+
+    def passes(self, flat: Indices) -> bool:
+        """Whether a line on these flat output pixels may be something that crosses the field."""
+        often = self.often.reshape(-1)[flat]
+        known = often[often != _UNKNOWN]
+        return not known.size or float(known.mean()) < MOSTLY_MASKED * _WHOLE
+
+
+def often_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """See Fixed; one sub less than were masked and seen, for nothing is evidence against itself."""
+    often = np.full(masked.shape, _UNKNOWN, np.uint8)
+    for y in range(0, len(often), _ROWS):
+        rows = slice(y, y + _ROWS)
+        before = np.maximum(masked[rows].astype(np.float32) - 1, 0)
+        others = masked[rows].astype(np.float32) + count[rows] - 1
+        np.divide(before * np.float32(_WHOLE), others, out=before, where=others >= SEVERAL_SUBS)
+        np.copyto(often[rows], np.rint(before), where=others >= SEVERAL_SUBS, casting="unsafe")
+    return often
