@@ -16,6 +16,7 @@ from starwell.picture import colour
 from starwell.picture.pool import halved, pool
 from starwell.picture.stretch import Curve, Sky, Stretch, StretchLock, curve_for, linked, sky_of
 
+_BAND_ROWS = 256
 _SAMPLE_PX = 200_000
 _BEYOND = 100.0
 """Values beyond so many times the white level are cut: float files can hold what no arithmetic survives."""
@@ -149,19 +150,33 @@ def _reduced(
     """Owned float32 planes C×h×w that fit into max_px, holes filled, and which pixels are real."""
     valid = _valid(planes, coverage)
     size = _fitted(planes.shape[1:], max_px)
-    reduced = [_owned(plane, limit_adu) for plane in planes]
-    for plane in reduced:
-        _fill(plane, valid)
     # Halving first leaves a star of 2 px its peak but takes most of a hot pixel's.
-    if min(planes.shape[1] // size[0], planes.shape[2] // size[1]) >= 2:
-        reduced = [halved(plane) for plane in reduced]
-    small = np.stack(reduced)
+    step = 2 if min(planes.shape[1] // size[0], planes.shape[2] // size[1]) >= 2 else 1
+    small = np.empty((len(planes), *(n // step for n in planes.shape[1:])), np.float32)
+    for plane, out in zip(planes, small, strict=True):
+        _copy(plane, valid, limit_adu, step, out)
     if small.shape[1:] != size:
         small = pool(small, size)
     if not valid.all():
         share = cv2.resize(valid.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
         return small, share >= 0.5
     return small, np.ones(size, bool)
+
+
+def _copy(plane: Pixels, valid: Mask, limit_adu: float, step: int, out: Float32) -> None:
+    """A plane with its holes filled, as it is or halved, into out; band by band, to need no room."""
+    hole = None if valid.all() else _middle(plane, valid, limit_adu)
+    for y in range(0, step * len(out), _BAND_ROWS):
+        rows = slice(y, min(y + _BAND_ROWS, step * len(out)))
+        band = _owned(plane[rows], limit_adu)
+        if hole is not None:
+            band[~valid[rows]] = hole
+        out[y // step : rows.stop // step] = halved(band) if step == 2 else band
+
+
+def _middle(plane: Pixels, valid: Mask, limit_adu: float) -> float:
+    """The median of the real pixels."""
+    return float(np.median(_owned(_thinned(plane[valid]), limit_adu))) if valid.any() else 0.0
 
 
 def _owned(plane: Pixels, limit_adu: float) -> Float32:
@@ -191,7 +206,7 @@ def _fill(plane: Float32, valid: Mask) -> None:
     """In place: the median of the real pixels where there are none."""
     if valid.all():
         return
-    plane[~valid] = np.median(_thinned(plane[valid])) if valid.any() else 0
+    plane[~valid] = _middle(plane, valid, np.inf)
 
 
 def _fitted(size: tuple[int, ...], max_px: tuple[int, int] | None) -> tuple[int, int]:
@@ -203,13 +218,15 @@ def _fitted(size: tuple[int, ...], max_px: tuple[int, int] | None) -> tuple[int,
     return max(1, int(height * scale + 1e-9)), max(1, int(width * scale + 1e-9))
 
 
-def _thinned(values: Float32) -> Float32:
+def _thinned(values: Pixels) -> Pixels:
     """An even sample of 1-d values."""
     return values[:: max(1, values.size // _SAMPLE_PX)]
 
 
 def _samples(planes: Float32, valid: Mask) -> list[Float32]:
     """A sample of each plane's real pixels."""
+    if valid.all():
+        return [_thinned(plane.reshape(-1)) for plane in planes]
     return [_thinned(plane[valid]) for plane in planes]
 
 

@@ -161,7 +161,7 @@ def of_stack(stack: RunningStack, facts: Facts, style: Style, lock: StretchLock,
         return found
 
     def reduced(px: Size) -> Pixels:
-        return running().mean(step=max(1, min(size[0] // px[0], size[1] // px[1])))
+        return running().mean(step=max(1, size[0] // px[0], size[1] // px[1]))
 
     def cut(box: Box) -> Pixels:
         now = running()
