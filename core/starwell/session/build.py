@@ -24,11 +24,15 @@ from starwell.stack.warp import kernel_for
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How subs are combined. kernel: what the warp interpolates with; threads: all cores when None."""
+    """How subs are combined. kernel: what the warp interpolates with; threads: all cores when None.
+
+    group: of an exact stack, how many subs the first pass needs, and how many are one task of the second.
+    """
 
     kernel: Kernel = Kernel.CUBIC
     reject: bool = True
     threads: int | None = None
+    group: int = 128
 
 
 _Loaded = Calibrated | Unfit | StorageError
@@ -40,6 +44,9 @@ class SubLost(StorageError):
     def __init__(self, number: int, why: str) -> None:
         super().__init__(why)
         self.number = number
+
+    def __reduce__(self) -> tuple[type[SubLost], tuple[int, str]]:
+        return SubLost, (self.number, str(self))
 
 
 class Builder:
@@ -113,8 +120,13 @@ class Builder:
             else:
                 member.placed = place
 
-    def begin(self, reference: Candidate, first: Sequence[int]) -> RunningStack:
-        """A stack about the median of the subs in first, at most 7, with every stacked member in it."""
+    def begin(
+        self, reference: Candidate, first: Sequence[int], others: Sequence[int] | None = None
+    ) -> RunningStack:
+        """A stack about the median of the subs in first, at most 7, with these others in it.
+
+        The others are all stacked members when None.
+        """
         for member in self.members.by_number.values():
             member.entry = None  # of the stack before: what was rejected by hand is judged anew when restored
         stack = self.empty_stack(reference)
@@ -130,7 +142,7 @@ class Builder:
         entries = [new_entry(number, members[number].placed) for number in chosen]
         for added in start(stack, entries, self.calibrated):
             members[added.entry.number].note(added)
-        for number in [n for n in members if n not in chosen]:
+        for number in [n for n in members if n not in chosen] if others is None else others:
             self.add(stack, number, self.calibrated(number))
         return stack
 
@@ -138,6 +150,12 @@ class Builder:
         """Stack one placed member."""
         member = self.members[number]
         member.note(stack.add(calibrated, new_entry(number, member.placed)))
+
+    def entries(self, numbers: Iterable[int]) -> Iterator[Entry]:
+        """What a stack is told of these subs, a group that does not know of others."""
+        self.cleaner.forget()
+        for number in numbers:
+            yield new_entry(number, self.members[number].placed)
 
 
 def new_entry(number: int, placed: Registration | None) -> Entry:

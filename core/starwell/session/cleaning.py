@@ -24,6 +24,10 @@ class Cleaner:
         self._intake = intake
         self.detector: IsolatedPixels | None = None
 
+    def forget(self) -> None:
+        """What comes now is judged without the subs before."""
+        self.detector = None
+
     def clean(self, member: Member, calibrated: Calibrated) -> Calibrated:
         """The sub with its isolated pixels filled, in place, and named among its defects."""
         if self._intake.masters.dark is not None or calibrated.pixels.ndim != 2:

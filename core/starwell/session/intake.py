@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -61,6 +62,12 @@ class Prepared:
     def facts(self) -> Facts:
         """What is known of the frame."""
         return self.calibrated.facts
+
+    def without_pixels(self) -> Prepared:
+        """What makes a candidate of it, and no more."""
+        none = np.empty((0, 0), np.float32)
+        small = replace(self.calibrated, pixels=none, flat=None, defects_xy=np.empty((0, 2), np.intp))
+        return replace(self, calibrated=small)
 
 
 class Intake:
@@ -147,6 +154,12 @@ class Intake:
         if self.findings is None and sub.measured.stars.count > 0:
             self.findings = self._find_model(sub.facts, sub.measured, sub.calibrated)
         return Candidate(sub.facts.number, sub.facts, sub.measured, sub.warnings)
+
+    def apart(self, findings: SensorFindings | None = None) -> Intake:
+        """The same masters for another thread or machine, with the sensor's model where it is known."""
+        other = copy(self)
+        other.findings, other._scratch = findings, None
+        return other
 
     @contextmanager
     def working_in(self, room: Float32) -> Iterator[None]:
