@@ -15,6 +15,9 @@ Work = Callable[[], object]
 
 _LONGEST_WAIT_S = 3600.0
 
+MOST_HELD_BYTES = 100_000_000
+"""Of frames that wait: larger ones are sooner read again than held."""
+
 
 class Chore:
     """Work that is done at most every so many seconds, and only when something made it worth doing."""
@@ -74,9 +77,13 @@ class Turns:
                 raise PlanError(f"Sub {number} comes after sub {self._highest}: numbers have to rise.")
             self._highest = number
             self._numbers.append(number)
-            if frame is not None and len(self._frames) < self._memory_frames:
+            if frame is not None and self._has_room(frame):
                 self._frames[number] = frame
             self._changed.notify_all()
+
+    def _has_room(self, frame: Frame) -> bool:
+        held = sum(other.pixels.nbytes for other in self._frames.values())
+        return len(self._frames) < self._memory_frames and held + frame.pixels.nbytes <= MOST_HELD_BYTES
 
     def ask(self, work: Work) -> None:
         """Have something done before the next sub."""
