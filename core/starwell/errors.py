@@ -6,6 +6,7 @@ StarwellError
 ├─ PlanError     file, line, what was expected
 ├─ MasterError:  MasterMissing · MasterMismatch
 ├─ StorageError: DiskFull · FileDamaged
+├─ ClusterError  no scheduler, no workers, or workers that would stack something else
 ├─ EngineError:  NoEngine · EngineRunning · EngineRefused · Garbled
 └─ NothingStacked
 
@@ -76,6 +77,10 @@ class DiskFull(StorageError):
 
 class FileDamaged(StorageError):
     """The file is truncated, empty, or not what its header says."""
+
+
+class ClusterError(StarwellError):
+    """Several machines cannot do this together."""
 
 
 class EngineError(StarwellError):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +28,7 @@ from starwell.session.events import (
 from starwell.session.noise import noise_lines
 from starwell.session.output import Stacked, Unit
 from starwell.session.sets import LightSet, Unreadable, light_sets, lights_and_others
-from starwell.session.stack_files import MasterPaths, Outputs, SetRun
+from starwell.session.stack_files import MasterPaths, Outputs, SetRun, Share
 from starwell.session.wanted import is_automatic
 from starwell.stack.kernels import Kernel
 
@@ -67,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how("--super-pixel", action="store_true", help="colour at half size: every 2×2 cell one pixel")
     how("--mix", action="store_true", help="all filters, exposures and gains in one stack")
     how("--threads", type=_positive, metavar="N", help="default: all cores")
+    how("--dask", metavar="ADDRESS", help="on the workers of the Dask scheduler at tcp://HOST:PORT")
     out = parser.add_argument_group("output").add_argument
     out("--unit", type=Unit, choices=tuple(Unit), default=Unit.FULL_SCALE, help="default: 65535 ADU = 1.0")
     out("--report", type=Path, metavar="R.json", help="what became of every sub")
@@ -81,6 +85,14 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.output, arguments.report, arguments.preview, arguments.unit, arguments.overwrite
     )
     outputs.check()
+    with _shared(arguments.dask, console) as share:
+        return _stack_given(arguments, outputs, console, share)
+
+
+def _stack_given(
+    arguments: argparse.Namespace, outputs: Outputs, console: Console, share: Share | None
+) -> int:
+    """All sets among the files given."""
     wanted = _masters(arguments)
     sets, unreadable, chooser = _lights(arguments, wanted)
     for lost in unreadable:
@@ -94,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     for lights in sets:
         try:
             labelled = outputs.labelled(lights.label)
-            _stack_set(lights, arguments, wanted, chooser, reference, labelled, unreadable, console)
+            _stack_set(lights, arguments, wanted, chooser, share, reference, labelled, unreadable, console)
         except NothingStacked as nothing:
             failures.append(f"{lights.label}: {nothing}" if lights.label else str(nothing))
     if len(failures) == len(sets):
@@ -102,6 +114,23 @@ def run(arguments: argparse.Namespace) -> int:
     for failure in failures:
         console.print(f"[red]not stacked[/] {failure}")
     return 0
+
+
+@contextmanager
+def _shared(address: str | None, console: Console) -> Iterator[Share | None]:
+    """Who shares the work: the workers of the cluster at this address, or nobody."""
+    if address is None:
+        yield None
+        return
+    from starwell.session.cluster import Cluster  # Dask is an extra
+    from starwell.session.on_cluster import OnCluster
+
+    with Cluster(address) as cluster:
+        places = cluster.places
+        console.print(
+            f"{len(places)} workers share the work, {sum(places.values())} tasks at a time", markup=False
+        )
+        yield partial(OnCluster, cluster)
 
 
 def _masters(arguments: argparse.Namespace) -> MasterPaths:
@@ -138,6 +167,7 @@ def _stack_set(
     arguments: argparse.Namespace,
     masters: MasterPaths,
     chooser: Chooser | None,
+    share: Share | None,
     reference: Path | None,
     outputs: Outputs,
     unreadable: list[Unreadable],
@@ -146,7 +176,7 @@ def _stack_set(
     method = Method(arguments.kernel, arguments.reject == "noise-model", arguments.threads)
     colour = Colour.SUPER if arguments.super_pixel else Colour.FULL
     mine = reference if reference and lights.number_of(reference) is not None else None
-    job = SetRun(lights, masters, method, colour=colour, reference=mine, chooser=chooser)
+    job = SetRun(lights, masters, method, colour=colour, reference=mine, chooser=chooser, share=share)
     for words in job.chosen.explained if job.chosen else ():
         console.print(words, markup=False)
     noise = _show(job, lights, console)

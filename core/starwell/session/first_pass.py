@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from starwell.align.transform import Transform
 from starwell.stack.ring import RING
+
+Sub = TypeVar("Sub")
 
 _POINTS = 24
 """Along each axis of the frame: where it is asked which subs saw the sky there."""
@@ -40,11 +43,11 @@ def first_pass(poses: Mapping[int, Transform], size: tuple[int, int], most: int)
     return [*ring, *(number for number in chosen if number not in ring)]
 
 
-def groups(numbers: Sequence[int], most: int) -> list[Sequence[int]]:
+def groups(subs: Sequence[Sub], most: int) -> list[Sequence[Sub]]:
     """Neighbours together, in groups of so many that differ in length by at most one."""
-    count = max(1, -(-len(numbers) // most))
-    ends = [round(i * len(numbers) / count) for i in range(count + 1)]
-    return [numbers[a:b] for a, b in pairwise(ends)]
+    count = max(1, -(-len(subs) // most))
+    ends = [round(i * len(subs) / count) for i in range(count + 1)]
+    return [subs[a:b] for a, b in pairwise(ends)]
 
 
 def _enough(poses: Mapping[int, Transform], size: tuple[int, int], chosen: list[int]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from starwell.session.noise import noise_record, stack_noise
 from starwell.session.output import Stacked, Unit, finished, maps_path, save
 from starwell.session.records import MatchedRecord, Report, Status, SubRecord, report
 from starwell.session.sets import LightSet, Unreadable
+from starwell.session.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,14 @@ class Outputs:
 _FITS = {".fits", ".fit", ".fts"}
 _STACK_SUFFIXES = _FITS | {".tif", ".tiff"}
 
+Share = Callable[[LightSet, Intake, Method], Work]
+
 
 class SetRun:
     """One set of lights, from files to a written stack; events on the way.
 
-    chooser: finds the masters of each light where some of them are `auto`; chosen is what it found.
+    chooser: finds the masters of each light where some of them are `auto`; chosen is what it found. share:
+    what has the work done on other machines.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class SetRun:
         colour: Colour = Colour.FULL,
         reference: Path | None = None,
         chooser: Chooser | None = None,
+        share: Share | None = None,
     ) -> None:
         self.lights = lights
         self.chosen = None if chooser is None else chooser.choose(lights.facts_by_number(), lights.frame)
@@ -107,7 +112,8 @@ class SetRun:
         wanted = None if reference is None else lights.number_of(reference)
         if reference is not None and wanted is None:
             raise PlanError(f"The reference {reference} is not among the lights.")
-        self._run = ExactRun(self.intake, lights.frame, lights.numbers, method, reference=wanted)
+        work = None if share is None else share(lights, self.intake, method)
+        self._run = ExactRun(self.intake, lights.frame, lights.numbers, method, reference=wanted, work=work)
 
     def events(self) -> Iterator[Event]:
         """Do the work."""
