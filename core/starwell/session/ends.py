@@ -39,8 +39,8 @@ class Ends:
         if seen.lights_end is None:
             return ""
         if seen.lights_ended_by is not None:
-            end, _, at = seen.lights_ended_by.rstrip(")").partition(" (")
-            return end if at in ("", end) else f"{end} {at}"
+            end, _, hour = seen.lights_ended_by.rstrip(")").partition(" (")
+            return end if hour in ("", end) else f"{end} {hour}"
         counts = [series.count or 0 for target in plan.targets for series in target.series]
         at = now + (seen.lights_end - now) / self._pace
         return f"{sum(counts)} of {sum(counts)} at {at.astimezone(self._endings.zone):%H:%M}"
