@@ -13,7 +13,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from starwell.cli import stack as command
 from starwell.frame import Bayer
@@ -99,6 +101,26 @@ def test_without_rejection_too(
     plain = [*masters, "--reject", "none"]
     alone = stack(starwell, taken, tmp_path, "alone", *plain)
     assert alone == stack(starwell, taken, tmp_path, "shared", *plain, "--dask", workers.scheduler_address)
+
+
+def test_more_subs_than_one_machine_can_add_up_are_a_cluster_s(
+    starwell: Callable[..., Any],
+    season: Callable[[str], Any],
+    workers: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken, masters = season("mono")
+    alone = stack(starwell, taken, tmp_path, "alone", *masters)
+    monkeypatch.setattr("starwell.session.work.MOST_SUBS", 10)
+    refused = starwell("stack", taken.folder, "-o", tmp_path / "refused.fits", *masters)
+    assert refused.code == 2
+    assert "with --dask" in refused.err
+    shared = stack(starwell, taken, tmp_path, "shared", *masters, "--dask", workers.scheduler_address)
+    assert all(alone[file] == shared[file] for file in (".fits", ".json", ".png"))
+    counts = [fits.getdata(tmp_path / f"{name}.maps.fits", "COUNT") for name in ("alone", "shared")]
+    assert np.array_equal(*counts)
+    assert counts[1].dtype.itemsize == 4
 
 
 class Killer:

@@ -116,6 +116,22 @@ def test_counts_of_masked_pixels_stop_at_255_when_sums_are_added(make_field: Any
     assert one.masked[0, 1, :4].tolist() == [203, 255, 255, 0]
 
 
+def test_a_hundred_thousand_subs_fit_the_sums_of_many_parts(make_field: Any) -> None:
+    field = make_field(size=(96, 128))
+    part = RunningStack(field.size, field.planes(), field.model, reject=False)
+    for i in range(2):
+        part.add(field.sub(i), field.entry(i))
+    whole = RunningStack(field.size, field.planes(), field.model)
+    whole.sums.widen()
+    much = {name: array * (0 if name == "masked" else 5000) for name, array in part.sums.arrays().items()}
+    for _ in range(10):
+        whole.sums.add(much)
+    assert whole.sums.count.max() == 100_000
+    assert whole.mean(0) == pytest.approx(part.mean(0), rel=1e-6)
+    assert whole.sums.noise(0).keys() == part.sums.noise(0).keys()
+    assert whole.sums.variance(0) == pytest.approx(part.sums.variance(0) / 50_000, rel=1e-4)
+
+
 def test_without_a_first_stack_there_is_no_exact_one(make_field: Any) -> None:
     field = make_field(size=(64, 64))
     stack = RunningStack(field.size, field.planes(), field.model)

@@ -24,6 +24,7 @@ from starwell.session.first_pass import groups
 from starwell.session.intake import Intake, Prepared, Unfit
 from starwell.session.registration import Candidate, Registration, Unmatched
 from starwell.session.sets import LightSet
+from starwell.session.work import weighs_much
 from starwell.stack.ring import RING
 from starwell.stack.running import Added, RunningStack
 
@@ -65,6 +66,8 @@ class OnCluster:
             fixed = stack.fix_reference()
         else:
             stack = builder.empty_stack(reference)
+        if weighs_much(builder.members, numbers):
+            stack.sums.widen()
         begun = Begun(reference, self._intake.findings, fixed)
         tasks = [
             {n: replace(builder.members[n], entry=None) for n in group}

@@ -6,14 +6,16 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
-from starwell.errors import StorageError
+from starwell.errors import PlanError, StorageError
 from starwell.session.build import Builder, Method
 from starwell.session.first_pass import groups
 from starwell.session.intake import Intake, Prepared, Reader, Unfit
+from starwell.session.members import Members
 from starwell.session.registration import Candidate, Registration, Unmatched, register
 from starwell.stack.exact import second_pass
 from starwell.stack.ring import RING
 from starwell.stack.running import Added, RunningStack
+from starwell.stack.sums import MOST_SUBS
 
 _MOST_AT_ONCE = 3
 """Subs measured at a time: each takes the memory of a calibrated frame."""
@@ -63,6 +65,11 @@ class ThisMachine:
     ) -> Generator[Added, None, RunningStack]:
         """In one stack, the second pass in the memory of the first."""
         method = self._method
+        if weighs_much(builder.members, numbers):
+            raise PlanError(
+                f"{len(numbers)} subs weigh more than {MOST_SUBS} of the reference, the most that fits one "
+                "machine's sums. Stack them with --dask; workers on this machine alone will do."
+            )
         entries = (e for group in groups(numbers, method.group) for e in builder.entries(group))
         with builder.reading_ahead([*first, *numbers] if method.reject else numbers, self._read):
             if method.reject:
@@ -73,6 +80,13 @@ class ThisMachine:
                 for entry in entries:
                     yield stack.add(builder.calibrated(entry.number), entry)
         return stack
+
+
+def weighs_much(members: Members, numbers: Sequence[int]) -> bool:
+    """Whether these subs are too many for the sums of one stack."""
+    weights = [placed.weight for n in numbers if (placed := members[n].placed)]
+    most = max((sum(channel) for channel in zip(*weights, strict=True)), default=0.0)
+    return max(most, len(weights) / 2) > MOST_SUBS
 
 
 def at_once(threads: int | None) -> int:

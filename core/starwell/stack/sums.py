@@ -23,6 +23,9 @@ from starwell.stack.rejection import CELL, NoiseMap
 _MODEL_ONE = float(1 << 20)
 """The model's sums are whole multiples of 2^-20 ADU², exact up to 2^33: they too have no order."""
 
+MOST_SUBS = (1 << 15) - 1
+"""So many subs of weight 1 fit the weights' 32 bits."""
+
 
 class Change(NamedTuple):
     """Single output pixels: flat indices, and what is added there to sum, weight and count (modulo 2^16)."""
@@ -98,6 +101,12 @@ class Accumulators:
         for name, mine in self.arrays().items():
             theirs = np.minimum(arrays[name], 255 - mine) if name == "masked" else arrays[name]
             np.add(mine, theirs, out=mine)
+
+    def widen(self) -> None:
+        """Make room for more than MOST_SUBS: sums to which only those of others are added."""
+        self.weight = self.weight.astype(np.int64)
+        self.count = self.count.astype(np.uint32)
+        self.halves.weight = self.halves.weight.astype(np.int64)
 
     def lend(self, channel: int, y0: int, y1: int) -> list[NDArray[np.int16]]:
         """Seven planes of these rows in the memory of their empty sums."""
