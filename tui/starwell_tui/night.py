@@ -16,9 +16,9 @@ from starwell.session import events as ev
 from starwell_tui.takings import Takings
 from starwell_tui.words import words_of
 
-TRUTH = "truth"
+TRUTH, OUTLOOK = "truth", "outlook"
 """The subject of advice that compares the stack with a simulated sky."""
-KEPT_LINES, KEPT_TEMPERATURES = 2000, 120
+KEPT_LINES, KEPT_TEMPERATURES = 2000, 60
 
 
 class Standing(StrEnum):
@@ -246,6 +246,8 @@ class Night:
         match event:
             case ev.QualityAdvice(subject=subject) if subject == TRUTH:
                 self.truth += tuple(event.advice.splitlines())
+            case ev.QualityAdvice(subject=subject) if subject == OUTLOOK:
+                return
             case ev.QualityAdvice():
                 self._alert(words_of(event), serious=event.serious)
             case ev.CameraFault():

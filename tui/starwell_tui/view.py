@@ -53,6 +53,11 @@ class View:
         """The stretch as the engine takes it."""
         return Stretch(self.stretch, self.black * BLACK_STEP, round(self.white * WHITE_STEP, 2))
 
+    def adopt(self, name: str, points: tuple[float, float]) -> None:
+        """Go on with the stretch that pictures have already."""
+        self.stretch = name
+        self.black, self.white = round(points[0] / BLACK_STEP), round(points[1] / WHITE_STEP)
+
     def level(self, end: str, steps: int) -> None:
         """Move the black or the white point; white only down from where it is by itself."""
         if end == "black":

@@ -5,6 +5,9 @@ from __future__ import annotations
 from starwell.kinds import Kind
 from starwell.session import events as ev
 
+TELEMETRY = ("sensor_celsius", "cooler_percent")
+"""What changes all the time, and is no news."""
+
 
 def words_of(event: ev.Event) -> str:
     """One line for people; empty for what is no news."""
@@ -19,7 +22,7 @@ def words_of(event: ev.Event) -> str:
             return f"stack{_name(event)} of {event.stacked} written to {event.file}"
         case ev.StateChanged():
             return f"{event.state.value}{f': {event.why}' if event.why else ''}"
-        case ev.ControlChanged():
+        case ev.ControlChanged() if event.name not in TELEMETRY:
             return f"{event.name.replace('_', ' ')} reads {event.value:g} {event.unit}".rstrip()
         case ev.Noted():
             return f"note: {event.text}"

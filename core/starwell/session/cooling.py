@@ -12,6 +12,7 @@ from starwell.camera.cooler_ramp import CoolerRamp
 from starwell.camera.cooler_ramp import Cooling as Stage
 from starwell.camera.protocol import Camera, Control, Telemetry
 from starwell.errors import CameraError, ControlRefused
+from starwell.session.engine_settings import told as told_of
 from starwell.session.events import ControlChanged, Event, QualityAdvice
 from starwell.session.plan import Cooling
 
@@ -48,6 +49,7 @@ class Cooler:
         self._stage = Stage.OFF
         self._until_s = math.inf
         self._told = Telemetry()
+        self._settings: dict[Control, float] = {}
         self._unreachable_told = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -83,6 +85,13 @@ class Cooler:
             self._ramp = CoolerRamp(self._camera, rate)
             self._ramp.warm_up()
             self._wanted, self._stage = None, Stage.WARMING
+
+    @property
+    def goal_celsius(self) -> float | None:
+        """Where the sensor is led or held; None while it warms up, or the cooler is off."""
+        if self._wanted is not None:
+            return self._wanted.celsius
+        return self.now.target_celsius if self.now.cooler_on and not self.warming else None
 
     @property
     def on_its_way(self) -> bool:
@@ -140,6 +149,11 @@ class Cooler:
             if value is not None and (told is None or abs(value - told) >= step):
                 self._told = now
                 self._publish(ControlChanged(name=name, value=value, unit=unit))
+        read = {Control.TARGET_CELSIUS: self.goal_celsius, Control.COOLER: now.cooler_on}
+        for control, setting in read.items():
+            if setting is not None and setting != self._settings.get(control):
+                self._settings[control] = float(setting)
+                self._publish(told_of(self._camera, control.value, float(setting)))
         if self._stage is Stage.CANNOT_REACH and not self._unreachable_told:
             self._unreachable_told = True
             self._publish(QualityAdvice(subject="cooling", advice=self.complaint(), serious=True))

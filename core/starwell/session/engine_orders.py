@@ -25,6 +25,7 @@ from starwell.session.face import (
     Set,
     Start,
     Stop,
+    Stretch,
 )
 from starwell.session.focus import FOCUS_S
 from starwell.session.night_run import NightRun, Setup
@@ -86,7 +87,10 @@ class Orders:
                 self._leave()
                 return Reply(True, "The engine ends: files are finished, then the sensor warms up.")
             case _:
-                return asked_of_stacks(self._stands().run, command)
+                reply = asked_of_stacks(self._stands().run, command)
+                if reply.ok and isinstance(command, Stretch):
+                    self._wishes.stretch = command
+                return reply
 
     def _start(self, start: Start) -> Reply:
         run, state, why = self._stands()
@@ -126,7 +130,7 @@ class Orders:
             raise PlanError(f"{name} names no camera, and neither does [rig] of the configuration.")
         self._wishes.give(Task(plan=plan, paused=start.paused, ready=start.paused, text=text))
         if start.paused:
-            return Reply(True, f"{name} is made ready: `starwell start` begins it.")
+            return Reply(True, f"{name} is made ready: `starwell start`, on the screen space, begins it.")
         return Reply(True, f"{name} begins.")
 
     def _read(self, start: Start) -> tuple[Plan, str, str]:

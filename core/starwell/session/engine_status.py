@@ -69,7 +69,7 @@ def _of_camera(run: NightRun) -> dict[str, Any]:
     return {
         "camera": camera.facts.name if camera is not None else "",
         "sensor_celsius": now.sensor_celsius,
-        "setpoint_celsius": now.target_celsius if now.cooler_on else None,
+        "setpoint_celsius": cooler.goal_celsius if cooler is not None else None,
         "cooler_percent": now.cooler_percent,
         "cooler_on": now.cooler_on,
         "pixel_um": camera.facts.pixel_um if camera is not None else None,

@@ -143,7 +143,7 @@ class PreviewReady(Event, frozen=True, kw_only=True):
 
     of: stack, sub, calibrated, masked, coverage, reference, focus or corners. full_rows, full_columns: pixels
     of the whole of it; 0: not known. crop: x, y, width, height in those pixels; None shows all of it. scale:
-    pixels of the sensor to one of the picture.
+    pixels of the sensor to one of the picture. stretch, points: as `Stretch` has them; empty: not known.
     """
 
     of: str
@@ -156,6 +156,8 @@ class PreviewReady(Event, frozen=True, kw_only=True):
     full_columns: int = 0
     crop: tuple[int, int, int, int] | None = None
     scale: float = 1.0
+    stretch: str = ""
+    points: tuple[float, float] = (0.0, 0.0)
 
 
 class HistogramReady(Event, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ class KeptCamera:
         self._publish = publish
         self._seen = seen
         self._cooling: Cooling | None = None
+        self._switched_off = False
         self.camera: Camera | None = None
         self.cooler: Cooler | None = None
 
@@ -84,12 +85,17 @@ class KeptCamera:
         if self.cooler is None:
             raise ControlRefused("Frames from files cannot be cooled: leave the temperature out.")
         self.cooler.cool(cooling)
-        self._cooling = cooling
+        self._cooling, self._switched_off = cooling, False
 
     @property
     def cooling(self) -> Cooling | None:
         """How cold the sensor is to be."""
-        return self._cooling
+        return None if self._switched_off else self._cooling
+
+    @property
+    def led(self) -> bool:
+        """Whether the cooler was led anywhere since the camera was opened."""
+        return self._cooling is not None
 
     def open_again(self, why: CameraError) -> None:
         """Look for a camera that went away; raises why when it does not come back in five minutes."""
@@ -114,7 +120,20 @@ class KeptCamera:
         if name == Control.TARGET_CELSIUS:
             self.cool(msgspec.structs.replace(self._cooling or Cooling(celsius=value), celsius=value))
             return value
+        if name == Control.COOLER and self.cooler is not None:
+            self._switch(self.cooler, on=bool(value))
+            return float(bool(value))
         return self.camera.set(Control(name), value)
+
+    def _switch(self, cooler: Cooler, *, on: bool) -> None:
+        """Lead the sensor to its set point, or back to the warmth, never faster than its ramp."""
+        assert self.camera is not None
+        if on:
+            self.cool(self._cooling or Cooling(celsius=self.camera.get(Control.TARGET_CELSIUS)))
+        else:
+            self._cooling = self._cooling or Cooling(celsius=self.camera.get(Control.TARGET_CELSIUS))
+            self._switched_off = True
+            cooler.warm_up(self._cooling.ramp_c_per_min)
 
     def warm_up(self) -> None:
         """Lead the sensor back to the warmth; returns when it is there, or something else is to be done."""

@@ -139,6 +139,8 @@ class Looking:
             crop=crop,
             scale=scale,
             stack=subject.stack,
+            stretch=self._style.stretch.value,
+            points=self._style.points,
         )
 
     def _subject(self, of: str) -> Subject | None:

@@ -168,6 +168,9 @@ class NightRun:
             data=setup.data,
             now=setup.now,
         )
+        if self._wishes.stretch is not None and self.night.stacking is not None:
+            wanted = self._wishes.stretch
+            self.night.stacking.showing.stretch(wanted.name, wanted.black, wanted.white)
         self._opened(folder)
         self._unfinished.note(folder)
         if self.night.had and not self.task.resume:
@@ -224,7 +227,7 @@ class NightRun:
         facts = kept.camera.facts
         needed_gb = seen.disk_bytes(facts.width, facts.height) / 1e9
         sentences = [*seen.sentences(), f"It needs {needed_gb:.1f} GB."]
-        self._telling.publish(QualityAdvice(subject="plan", advice=" ".join(sentences)))
+        self._telling.publish(QualityAdvice(subject="outlook", advice=" ".join(sentences)))
 
     def _remember(self, frame: Frame, shot: Exposure) -> None:
         """What the first light of a camera and a target was taken with."""
@@ -279,10 +282,10 @@ class NightRun:
             night.close()
 
     def _warm_up(self, kept: KeptCamera) -> None:
-        cooler, cooling = kept.cooler, kept.cooling
+        cooler = kept.cooler
         if cooler is None or not cooler.left_cold:
             return
-        if cooling is not None and (warms_up(self.plan) or self.plan.cooling is None):
+        if kept.led and (warms_up(self.plan) or self.plan.cooling is None):
             self._enter(State.STOPPING, "warming the sensor up")
             kept.warm_up()
         if cooler.left_cold and not self._wishes.task_waits:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from starwell.session.face import Stretch
 from starwell.session.plan import Plan
 
 
@@ -47,7 +48,7 @@ class Ending(IntEnum):
 class Wishes:
     """Asked for by any thread, waited for by the capture thread.
 
-    cancel: set while the exposure at hand is to end at once.
+    cancel: set while the exposure at hand is to end at once. stretch: of pictures, this night and the next.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class Wishes:
         self._settings: deque[Setting] = deque()
         self._focus_s: float | None = None
         self._focusing = False
+        self.stretch: Stretch | None = None
 
     @property
     def ending(self) -> Ending:

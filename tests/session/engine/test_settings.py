@@ -56,7 +56,10 @@ def test_a_plan_as_text_waits_cold_and_ready_until_it_is_begun(house: Any, tmp_p
     text = PLAN.format(folder=folder, count=3)
     assert heard.engine.status().state is State.IDLE
     reply = ask(Start(text=text, paused=True))
-    assert (reply.ok, reply.message) == (True, "The plan is made ready: `starwell start` begins it.")
+    assert (reply.ok, reply.message) == (
+        True,
+        "The plan is made ready: `starwell start`, on the screen space, begins it.",
+    )
     assert heard.state(State.PAUSED).why == "ready: space starts"
     heard.until(lambda e: isinstance(e, ControlChanged) and e.name == "sensor_celsius" and e.value < 5)
     now = heard.engine.status()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from starwell.session.events import StackMeasured
 from starwell_tui.goal import outlook
-from starwell_tui.night import Night, Standing
+from starwell_tui.night import Night
 from starwell_tui.panes.pane import DIM, LABEL, PLAIN, Piece, duration, roughly
 from starwell_tui.theme import ACCENT, BRIGHT, style
 from starwell_tui.view import View
@@ -35,7 +35,7 @@ def figures(night: Night, view: View) -> list[Figure]:
         ("Efficiency", pair(percent(latest), over)),
         *_of_floor(latest),
         *of_box(night, view),
-        ("Livetime", pair(duration(night.livetime_s), stacked(night))),
+        ("Livetime", pair(duration(latest.livetime_s), stacked(latest.stacked))),
         ("Gain", [(f"{latest.egain:.2f} e-/ADU, read {latest.read_noise_e:.1f} e-", PLAIN)]),
     ]
     return rows
@@ -142,9 +142,8 @@ def percent(noise: StackMeasured) -> str:
     return "-" if noise.efficiency_percent is None else f"{noise.efficiency_percent:.0f} %"
 
 
-def stacked(night: Night) -> str:
+def stacked(count: int) -> str:
     """How many subs the livetime is of."""
-    count = night.count(Standing.STACKED)
     return f"{count} sub{'' if count == 1 else 's'}"
 
 

@@ -110,7 +110,7 @@ def figures(sub: Sub, wide: bool) -> str:
 def note(sub: Sub, *, reference: bool) -> str:
     """What is special about the sub: why it was rejected, what was masked, or what happens to it now."""
     if sub.standing is Standing.REJECTED and sub.rejected:
-        return sub.rejected.reason
+        return "by hand" if sub.rejected.by_hand else sub.rejected.reason
     if sub.standing is not Standing.STACKED or sub.stacked is None:
         return sub.standing.value
     notes = ["ref"] if reference else []

@@ -19,8 +19,9 @@ from starwell_tui.looks import Looks
 from starwell_tui.marks import crosshair, outline
 from starwell_tui.night import Night
 from starwell_tui.pace import Pace
+from starwell_tui.panes.awaited import awaited
 from starwell_tui.panes.drawn import same_size, sixels, strip, without_sixels
-from starwell_tui.panes.pane import DIM, PLAIN, Pane, line
+from starwell_tui.panes.pane import PLAIN, Pane, line
 from starwell_tui.panes.preview_title import title
 from starwell_tui.parts import wanted
 from starwell_tui.view import View
@@ -34,17 +35,6 @@ CELL_PX = (20, 10)
 VIEWS = ("stack", "sub", "calibrated", "masked", "coverage", "reference")
 """In the order of the key; whatever else there is comes after them."""
 BLINK_S = 0.8
-WAITING: tuple[str, ...] = ("the first stacked sub appears here",)
-ASKED: tuple[str, ...] = ("the engine draws it as soon as there is one",)
-HOW_TO_START: tuple[str, ...] = (
-    "No engine is running. Start one:",
-    "",
-    "starwell run --camera CAMERA --exposure 60",
-    "starwell run --help    says more",
-    "starwell demo          needs no camera",
-    "",
-    "This screen comes alive by itself.",
-)
 Drawn = tuple[PreviewReady | None, tuple[object, ...]]
 """The picture on the screen, and all else that it depends on."""
 
@@ -210,10 +200,7 @@ class Preview(Pane):
         return self.view.viewpoint.window(tall, wide, max(width, 1), max(height, 1) * self._aspect())
 
     def _without(self, width: int, height: int) -> list[Strip]:
-        night = self.night
-        lost = bool(night.gone and night.status is None)
-        wait = WAITING if self.view.of == "stack" else ASKED
-        words, look = (HOW_TO_START, PLAIN) if lost else (wait, DIM)
+        words, look = awaited(self.night, self.view)
         top, left = max((height - len(words)) // 2, 0), max((width - max(map(len, words))) // 2, 0)
         lines = [line([(" " * left + text, look)], width) for text in words]
         return ([Strip.blank(width, PLAIN)] * top + lines)[:height]

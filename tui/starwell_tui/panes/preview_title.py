@@ -11,7 +11,8 @@ def title(night: Night, view: View, shown: PreviewReady | None, dots_per_px: flo
     """The words, in the order of how much they matter."""
     label = f" {shown.stack}" if shown and shown.stack else ""
     source = f"{view.shown}{label}{f' (blinking with {_partner(view)})' if view.blink else ''}"
-    parts = [source, view.stretch + _levels(view), _near(view.viewpoint.zoom, dots_per_px)]
+    stretch = shown.stretch if shown and shown.stretch else view.stretch
+    parts = [source, stretch + _levels(view), _near(view.viewpoint.zoom, dots_per_px)]
     if night.box is not None and night.box.snr is not None:
         parts.append(f"box SNR {night.box.snr:.1f}")
     return f"3 Preview  {' ▸ '.join(parts)}"

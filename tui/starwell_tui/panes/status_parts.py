@@ -147,11 +147,14 @@ def remaining_s(status: Status) -> float | None:
 def progress(night: Night, columns: int) -> list[Piece]:
     """A bar to the eighth of a column: of the exposure, with what is left of it, else of the series."""
     status, after = night.status, ""
+    if status is not None and status.mode:
+        return []
     if status is not None and status.seconds and status.exposed_s is not None:
         part = status.exposed_s / status.seconds
         after = f" {max(status.seconds - status.exposed_s, 0):.0f}s "
     elif night.planned_frames:
-        part = (night.count(Standing.STACKED) + night.count(Standing.REJECTED)) / night.planned_frames
+        done = night.count(Standing.STACKED) + night.count(Standing.REJECTED)
+        part = (status.frame if status else done) / night.planned_frames
     else:
         return []
     eighths = min(round(8 * columns * part), 8 * columns)

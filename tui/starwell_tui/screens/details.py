@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from rich.style import Style
-from textual import events
+from textual import events, work
 from textual.widget import Widget
 
+from starwell.remote.messages import Reply
 from starwell.session.events import SubMeasured, SubRejected, SubStacked
 from starwell_tui import by_hand
 from starwell_tui.desk import Desk
@@ -98,13 +99,17 @@ class SubDetails(Sheet[None]):
         elif key in ("pagedown", "pageup"):
             self._page.scroll(10 if key == "pagedown" else -10)
         elif key in ("x", "u"):
-            change = by_hand.reject if key == "x" else by_hand.restore
-            self.run_worker(change(self.desk, self._page.sub), exclusive=True)
+            self._by_hand(by_hand.reject if key == "x" else by_hand.restore)
         elif key in ("enter", "q"):
             self.leave()
         else:
             return False
         return True
+
+    @work(exclusive=True, group="asks")
+    async def _by_hand(self, change: Callable[[Desk, Sub | None], Awaitable[Reply | None]]) -> None:
+        if reply := await change(self.desk, self._page.sub):
+            self.say(reply.message, good=reply.ok)
 
 
 def _standing(night: Night, sub: Sub) -> str:

@@ -35,6 +35,7 @@ KEYS = (
     ("enter", "Edit"),
     ("esc", "Not now"),
 )
+EDITING = (("enter", "Take it"), ("esc", "Leave it"))
 
 
 def fields(data: Path) -> tuple[Field, ...]:
@@ -152,6 +153,7 @@ class FirstRun(App[bool], inherit_bindings=False):
             self._footer.say(None)
             if not self.form.pressed(event):
                 self._end(event.key)
+            self._footer.offer(EDITING if self.form.editing else KEYS)
             return
         await super().on_event(event)
 

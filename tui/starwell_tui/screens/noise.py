@@ -94,7 +94,7 @@ def words(night: Night, view: View, width: int) -> list[Row]:
     """What the figures are and what they mean."""
     latest = night.latest_noise
     rows = [*_heading("One sub"), *_sub(night, width), [], *_heading("The stack")]
-    rows += _stack(night, latest, width) if latest else [[(" two subs make a figure", DIM)]]
+    rows += _stack(latest, width) if latest else [[(" two subs make a figure", DIM)]]
     return [*rows, [], *_heading("The target"), *_target(night, view, width)]
 
 
@@ -118,9 +118,9 @@ def _sub(night: Night, width: int) -> list[Row]:
     return rows
 
 
-def _stack(night: Night, latest: StackMeasured, width: int) -> list[Row]:
+def _stack(latest: StackMeasured, width: int) -> list[Row]:
     one = f"one sub's {latest.sub_sigma_e:.1f} e- over √{latest.effective_subs:.1f} effective subs"
-    rows = _figure("Livetime", duration(night.livetime_s), stacked(night), width)
+    rows = _figure("Livetime", duration(latest.livetime_s), stacked(latest.stacked), width)
     rows += _figure("Ideal", f"{latest.ideal_e:.2f} e-", one, width)
     fine = ", ".join(
         f"{at(latest, n)} at {px}" for n, px in enumerate(BLOCKS_PX) if n < len(latest.reached_e)

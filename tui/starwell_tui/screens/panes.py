@@ -97,6 +97,9 @@ class Panes(Commands):
                 self.night.begin(connected, hours.taken(connected.status.folder))
                 parts = (Look(part.of, part.crop) for part in self.night.crops.values())
                 self.view.given = next(parts, Look())
+                stack = self.night.pictures.get("stack")
+                if stack is not None and stack.stretch:
+                    self.view.adopt(stack.stretch, stack.points)
             case Lost(why):
                 self.night.gone = why
             case event:

@@ -177,7 +177,7 @@ class Shoot(Sheet[None]):
             for word in self.watched()
         ]
         doing = faint(f"{status.state.value} {status.why}".strip() if status else "")
-        self._words.write(heading(self.form.border_title or ""), *watched, "", doing, *over, *said)
+        self._words.write(heading(self.form.border_title or ""), *watched, "", *(over or [doing]), *said)
 
     @work(exclusive=True, group="asks")
     async def _start(self) -> None:
