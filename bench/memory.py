@@ -72,8 +72,8 @@ def budget_mb(megapixels: int, stack: str, way: str) -> float:
     code = (
         "from starwell.session.budget import Need, budget;"
         "from starwell.frame import Colour;"
-        f"need = Need({SENSORS[megapixels]}, colour={stack != 'mono'}, "
-        f"how=Colour({'full' if stack == 'mono' else stack!r}), dark=True, flat=True, exact={way == 'exact'});"
+        f"need = Need({SENSORS[megapixels]}, mosaic={stack != 'mono'}, "
+        f"colour=Colour({'full' if stack == 'mono' else stack!r}), exact={way == 'exact'});"
         "print(budget(need).peak_bytes)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -99,12 +99,16 @@ def peaks(asked: argparse.Namespace) -> list[Peak]:
 
 def main() -> int:
     """Measure and print; 1 where something is off."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", choices=SENSORS, default=list(SENSORS), metavar="MP")
     parser.add_argument("--stacks", nargs="+", choices=STACKS, default=list(STACKS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["live"])
     parser.add_argument("--subs", type=int, default=11)
-    parser.add_argument("--folder", type=Path, help="where frames are put for a while (the system's own place)")
+    parser.add_argument(
+        "--folder", type=Path, help="where frames are put for a while (the system's own place)"
+    )
     found = peaks(parser.parse_args())
     print(f"Measured on {os.cpu_count()} processors.\n")
     print("| sensor | stack | way | budget | measured | off |\n|---|---|---|---|---|---|")

@@ -7,6 +7,7 @@ StarwellError
 ├─ MasterError:  MasterMissing · MasterMismatch
 ├─ StorageError: DiskFull · FileDamaged
 ├─ ClusterError  no scheduler, no workers, or workers that would stack something else
+├─ TooLittleMemory
 ├─ EngineError:  NoEngine · EngineRunning · EngineRefused · Garbled
 └─ NothingStacked
 
@@ -101,6 +102,10 @@ class EngineRefused(EngineError):
 
 class Garbled(EngineError):
     """What came over the socket is no message of starwell."""
+
+
+class TooLittleMemory(StarwellError):
+    """A stack that would not fit into memory; what takes less is said."""
 
 
 class NothingStacked(StarwellError):

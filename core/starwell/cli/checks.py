@@ -10,6 +10,10 @@ from pathlib import Path
 
 from starwell.camera.protocol import Availability, CameraFacts
 from starwell.cli.machine import Machine
+from starwell.frame import Colour
+from starwell.session.budget import budget, gb, offered
+from starwell.session.enough import need_of, verdict
+from starwell.session.plan import MasterPaths
 from starwell.terminal import probe
 from starwell.terminal.ask import Answer
 from starwell.terminal.colours import ColourDepth
@@ -19,10 +23,6 @@ _SDK_SINCE = (1, 37)
 _USBFS_MB = 200
 _SLOWEST_MB_S = 20.0
 _LEAST_FREE_GB = 10.0
-_BYTES_PER_PX = {False: 30, True: 46}
-_PROGRAM_BYTES = 150 << 20
-"""Of a running stack, mono and colour, beside the program itself; measured on stacks of 16 to 61 MP."""
-
 _UNDER_VOLTAGE = {0: "is too low now", 16: "was too low since it was switched on"}
 
 
@@ -169,19 +169,21 @@ def disk(machine: Machine, data: Path, camera: CameraFacts | None) -> Iterator[F
 
 
 def memory(machine: Machine, camera: CameraFacts | None) -> Finding:
-    """Whether a running stack of this camera's frames fits."""
+    """Whether a live stack of this camera's frames fits, with a dark and a flat, and what takes less."""
     available = machine.available_bytes
-    if available is None:
-        return Finding("memory", Mark.NOTE, "this system does not tell")
     if camera is None or not camera.width:
-        return Finding("memory", Mark.GOOD, f"{available / 1e9:.1f} GB to be had")
-    per_px = _BYTES_PER_PX[camera.bayer is not None]
-    needed = _PROGRAM_BYTES + per_px * camera.width * camera.height
-    text = f"{available / 1e9:.1f} GB to be had, {camera.name} needs {needed / 1e9:.1f} GB"
-    if needed > available:
-        mend = "close other programs, add swap, use --bin 2 or a --roi, or --no-stack and stack at home"
-        return Finding("memory", Mark.BAD, text, mend)
-    return Finding("memory", Mark.GOOD, text)
+        if available is None:
+            return Finding("memory", Mark.NOTE, "this system does not tell")
+        return Finding("memory", Mark.GOOD, f"{gb(available)} to be had")
+    masters = MasterPaths(dark="auto", flat="auto")
+    need = need_of((camera.height, camera.width), camera, masters, Colour.FULL)
+    fits, words = verdict(need, available)
+    largest = sorted(budget(need).held, key=lambda part: -part.bytes)[:4]
+    parts = ", ".join(f"{part.name} {gb(part.bytes)}" for part in largest)
+    if not fits:
+        return Finding("memory", Mark.BAD, words, f"one of these, or more memory or swap: {offered(need)}")
+    mark = Mark.NOTE if available is None else Mark.GOOD
+    return Finding("memory", mark, f"{words.rstrip('.')} ({parts})")
 
 
 def clock(machine: Machine) -> Finding:

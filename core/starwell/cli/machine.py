@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from starwell.session.enough import available_bytes
 
 _TIME_ERROR = 5
 _ZWO = "03c3"
@@ -81,9 +82,8 @@ class Machine:
 
     @property
     def available_bytes(self) -> int | None:
-        """Memory that programs can still get."""
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", self.text("proc/meminfo") or "", re.MULTILINE)
-        return int(found[1]) * 1024 if found else None
+        """Memory that programs can still get, swap included."""
+        return available_bytes(self.root)
 
     @property
     def pi_model(self) -> str | None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "advise": "how long subs should be, what limits them, and how many darks and flats they take",
     "preview": "show a frame or a stack in the terminal",
     "cameras": "what cameras are connected, and their controls",
+    "bench": "what this machine keeps up with: seconds to a sub, disk and memory, per camera",
     "doctor": "what would spoil the night, and what to type to mend it",
     "status": "how the night of the running engine stands",
     "start": "begin a plan, or go on with what was paused",

@@ -12,10 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from starwell.errors import NothingStacked, PlanError
+from starwell.errors import NothingStacked, PlanError, TooLittleMemory
 from starwell.frame import Colour
 from starwell.session.automatic import Chooser, at_hand
+from starwell.session.budget import Need
 from starwell.session.build import Method
+from starwell.session.enough import available_bytes, verdict
 from starwell.session.events import (
     Event,
     SeriesFinished,
@@ -177,6 +179,10 @@ def _stack_set(
     colour = Colour.SUPER if arguments.super_pixel else Colour.FULL
     mine = reference if reference and lights.number_of(reference) is not None else None
     job = SetRun(lights, masters, method, colour=colour, reference=mine, chooser=chooser, share=share)
+    fits, words = verdict(_need(lights, arguments, colour), available_bytes())
+    if not fits:
+        raise TooLittleMemory(words)
+    console.print(words, markup=False)
     for words in job.chosen.explained if job.chosen else ():
         console.print(words, markup=False)
     noise = _show(job, lights, console)
@@ -184,6 +190,20 @@ def _stack_set(
         console.print(f"[yellow]warning[/] {warning}")
     stack = job.write(outputs, unreadable)
     print(_summary(job, stack, outputs, noise, len(unreadable)))
+
+
+def _need(lights: LightSet, arguments: argparse.Namespace, colour: Colour) -> Need:
+    return Need(
+        lights.facts.size,
+        mosaic=lights.facts.bayer is not None,
+        colour=colour,
+        dark=arguments.dark is not None or arguments.bias is not None,
+        flat=arguments.flat is not None,
+        low_light=arguments.low_light is not None,
+        rejects=arguments.reject != "none",
+        exact=True,
+        threads=arguments.threads,
+    )
 
 
 def _show(job: SetRun, lights: LightSet, console: Console) -> StackMeasured | None:
@@ -224,7 +244,7 @@ def _summary(job: SetRun, stack: Stacked, outputs: Outputs, noise: StackMeasured
     reference = stack.facts.source.name if stack.facts.source else "?"
     lines = [
         f"{outputs.stack}: {stack.stacked} of {total} subs stacked{live}, reference {reference}",
-        f"  {job.source_of_gain}, read noise {stack.model.read_noise_e:.3g} e-",
+        f"  {job.source_of_gain}",
     ]
     if noise is not None:
         lines += [f"  {line}" for line in noise_lines(noise)]

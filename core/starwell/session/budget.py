@@ -20,9 +20,9 @@ _PROGRAM_LIVE, _PROGRAM_EXACT = 130 * MB, 100 * MB
 """Python with its libraries, the journal and members of a night."""
 
 _RAW, _SINGLE, _STEPS = 2, 4, 2
-_SUMS = {"sums": 8, "weights": 4, "counts": 2, "masked": 1}
-_STARS = 0.5
-"""The map of stars of the rejection, per output pixel and channel."""
+_SUMS = {"sums": 8, "weights": 4, "counts": 2}
+_MASKED, _STARS = 1, 0.5
+"""Counts of rejected pixels, and the map of stars, per output pixel and channel: only after the warm-up."""
 
 _HALVES, _HALVES_PX, _EVERY = 12, 450_000, 4
 _WAITING = 2
@@ -126,7 +126,6 @@ def budget(need: Need) -> Budget:
     each = [
         Part("masters", n * _SINGLE * (need.dark + need.flat + need.low_light)),
         *(Part(f"the stack's {name}", each * s) for name, each in _SUMS.items()),
-        Part("halves for the noise, and where stars are", _halves(need) + round(_STARS * s)),
         Part("bands in work", work),
         Part("calibrated subs", (2 if need.exact else 1) * n * _SINGLE),
     ]
@@ -150,11 +149,11 @@ def _live_times(need: Need) -> Iterator[Part]:
     if need.stacks == 0:
         yield Part("the newest frame", frame)
         return
-    ring = _STEPS * need.samples + 2 * frame
-    yield Part("the warm-up ring's median, the newest frame, and the one that is read again", ring)
-    yield Part("masks of a sub, and its frame", round(_MASKS * need.samples) + frame)
-    yield Part("drawing the picture on disk", _drawing(need))
-    yield Part("saving the stack's variance", _SINGLE * need.samples // need.channels)
+    yield Part("the warm-up ring: its median, two frames", _STEPS * need.samples + 2 * frame)
+    grown = need.stacks * _grown(need)
+    yield Part("adding a sub: its frame, masks", grown + round(_MASKS * need.samples) + frame)
+    yield Part("drawing the picture on disk", grown + _drawing(need))
+    yield Part("saving: the variance", grown + _SINGLE * need.samples // need.channels)
 
 
 def _drawing(need: Need) -> int:
@@ -167,11 +166,16 @@ def _drawing(need: Need) -> int:
 
 
 def _exact_times(need: Need) -> Iterator[Part]:
-    yield Part("the warm-up ring's median", _STEPS * need.samples)
-    if need.rejects:
-        mean = round((_SINGLE + _MASKS) * need.samples)
-        yield Part("the fixed mean of the second pass, and masks of a sub", mean)
-    yield Part("saving the stack's variance", _SINGLE * need.samples // need.channels)
+    yield Part("the warm-up ring: its median", _STEPS * need.samples)
+    grown = _grown(need)
+    mean = _SINGLE + _MASKS if need.rejects else 0
+    yield Part("the second pass: its fixed mean, masks", grown + round(mean * need.samples))
+    yield Part("saving: the variance", grown + _SINGLE * need.samples // need.channels)
+
+
+def _grown(need: Need) -> int:
+    """Counts of rejections, the map of stars, and the half-stacks that tell the noise."""
+    return round((_MASKED + _STARS) * need.samples) + _halves(need)
 
 
 def _halves(need: Need) -> int:

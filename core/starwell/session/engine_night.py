@@ -45,8 +45,8 @@ class OpenNight:
     """One night of one plan. Opening it takes up what its journal holds; raises StorageError.
 
     resume: to go on with the plan, not to begin it anew; the stacks go on in both cases. text: the plan as it
-    was written, kept as plan.toml. data: where other nights are. done: frames of the
-    plan so far, by Step.series. began: when the plan was begun.
+    was written, kept as plan.toml. data: where other nights are. live False: nothing is stacked, whatever the
+    plan says. done: frames of the plan so far, by Step.series. began: when the plan was begun.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class OpenNight:
         resume: bool = False,
         text: str = "",
         data: Path | None = None,
+        live: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.night = Night(folder)
@@ -83,7 +84,7 @@ class OpenNight:
         self.stacking: Stacking | None = None
         self.had = 0
         try:
-            if plan.stack.live:
+            if plan.stack.live and live:
                 make = StackMaking(plan, frames, telling.publish, telling.audited)
                 unit = Unit(plan.stack.unit)
                 self.stacking = Stacking(

@@ -17,6 +17,7 @@ from starwell.session.capture import gone
 from starwell.session.ends import Ends
 from starwell.session.engine_night import OpenNight
 from starwell.session.engine_settings import all_told
+from starwell.session.enough import memory_advice
 from starwell.session.events import QualityAdvice, SeriesFinished, State
 from starwell.session.guide import Guide
 from starwell.session.kept_camera import KeptCamera, keywords_of_rig
@@ -159,6 +160,9 @@ class NightRun:
     def _open_night(self, camera: Camera | None) -> None:
         setup = self._setup
         folder = self._folder() or night_folder(setup.data, target_of(self.plan, camera), setup.now())
+        enough = memory_advice(self.plan, camera, setup.available_bytes())
+        if enough is not None:
+            self._telling.publish(enough)
         self.night = OpenNight(
             folder,
             self.plan,
@@ -166,6 +170,7 @@ class NightRun:
             resume=self.task.resume,
             text=self.task.text,
             data=setup.data,
+            live=enough is None or not enough.serious,
             now=setup.now,
         )
         if self._wishes.stretch is not None and self.night.stacking is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from starwell.camera.protocol import Camera
 from starwell.config import Config
+from starwell.session.enough import available_bytes
 from starwell.session.guiding import Guider
 from starwell.session.plan import Plan
 
@@ -18,7 +19,7 @@ class Setup:
     """What an engine works with. connect: the camera of a name, passing by a night's own folder.
 
     state: where settings are remembered. data: where nights go. keywords: of this computer, for headers.
-    guider: in place of the plan's. now: the wall clock.
+    guider: in place of the plan's. now: the wall clock. available_bytes: memory to be had.
     """
 
     connect: Callable[[str, Path | None], Camera]
@@ -28,6 +29,7 @@ class Setup:
     keywords: dict[str, object] = field(default_factory=dict)
     guider: Guider | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    available_bytes: Callable[[], int | None] = available_bytes
 
     def site(self, plan: Plan) -> tuple[float, float] | None:
         """Latitude and longitude tonight."""
