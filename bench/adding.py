@@ -106,7 +106,7 @@ def measured_stack(asked: argparse.Namespace) -> dict[str, Any]:
         again = second_pass(stack, entries, subs.__getitem__)
         for _ in entries:
             exactly(partial(next, again))
-        told["noise"] = {block: round(sigma, 4) for block, sigma in stack.sums.noise(0).items()}
+        told["noise"] = {block: round(one.sigma, 4) for block, one in stack.sums.noise(0).items()}
         stack.close()
         del stack, again  # or the next one's memory were new to the system
     timed = {"warm_up": warm_up, "add": add, "remove": undo, "exact_add": exactly}

@@ -155,7 +155,7 @@ def transfer(side: int) -> Iterator[str]:
 def noise(side: int) -> Iterator[str]:
     """The noise pane against a known floor, and two kernels against each other."""
     heads = f"{'1 px':>6s} {'8 px':>6s} {'floor/true':>10s} {'N*':>6s} {'gain':>6s}"
-    yield f"{'night':34s} {'N':>4s} {'efficient':>9s} {heads}"
+    yield f"{'night':34s} {'N':>4s} {'efficient':>11s} {heads}"
     still, wander = Mount(), Mount(wander_px=0.3)
     yield from stacked("no fixed pattern", side, 256, 0.0, still, Kernel.CUBIC)
     yield from stacked("0.1 sigma, undithered", side, 256, 0.1, still, Kernel.CUBIC)
@@ -198,8 +198,10 @@ def stacked(name: str, side: int, subs: int, floor: float, mount: Mount, kernel:
             fixed = "-" if seen.fixed_e is None or not floor else f"{seen.fixed_e / (floor * sigma_e):.3f}"
             star = "-" if seen.n_star is None else f"{seen.n_star:.0f}"
             gain = "-" if seen.gain_percent is None else f"{seen.gain_percent:.1f} %"
+            error = seen.efficiency_error_percent
             yield (
-                f"{name:34s} {number:4d} {seen.efficiency_percent:7.1f} % {seen.reached_e[0]:6.3f} "
+                f"{name:34s} {number:4d} {seen.efficiency_percent:5.1f} ±{error:.1f} % "
+                f"{seen.reached_e[0]:6.3f} "
                 f"{seen.reached_e[3]:6.3f} {fixed:>10s} {star:>6s} {gain:>6s}"
             )
     pipeline.close()

@@ -40,6 +40,9 @@ def test_corners_noise_and_star_light_are_right_however_the_camera_turns(mount: 
     assert 0.95 <= truth.noise_ratio <= 1.03
     assert truth.flux_ratio == pytest.approx(1.0, abs=0.01)
     assert truth.flux_scatter < 0.01
+    seen = done.told_noise()
+    assert seen.efficiency_error_percent < 2.5
+    assert seen.efficiency_percent == pytest.approx(100.0, abs=3 * seen.efficiency_error_percent)
 
 
 def test_differential_seeing_costs_less_than_a_third_of_a_pixel_in_the_corners(night: Make) -> None:

@@ -149,10 +149,13 @@ async def test_an_error_of_the_engine_ends_the_screen_and_is_kept_for_the_caller
 
 async def test_noise_is_shown_over_the_blocks_it_is_judged_by(app, told, tell_night, lines):
     fine = next(event for event in reversed(tell_night(5)) if isinstance(event, ev.StackMeasured))
-    coarse = msgspec.structs.replace(fine, efficiency_block_px=16, reached_e=(6.0, 7.0, 8.0, 9.0, 9.5))
+    coarse = msgspec.structs.replace(
+        fine, efficiency_block_px=16, reached_e=(6.0, 7.0, 8.0, 9.0, 9.5), efficiency_error_percent=1.6
+    )
     async with app.run_test(size=(120, 40)) as pilot:
         await told(pilot, app, coarse)
         assert any("9.50 e-    at 16 px" in text for text in lines(app))
+        assert any("96 ± 2 %   at 16 px" in text for text in lines(app))
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert any("reached 9.50 e-" in text for text in lines(app))

@@ -78,7 +78,7 @@ class Narrator:
             case SubStacked() if not self._live:
                 self.say(f"stacked {event.number}: {event.stacked} subs")
             case StackMeasured(efficiency_percent=percent) if percent is not None:
-                self._noise = f"  {event.stacked} stacked, {percent:.0f} % efficient"
+                self._noise = f"  {event.stacked} stacked, {event.efficiency} efficient"
             case SubRejected():
                 why = f"{event.reason}{f' ({event.detail})' if event.detail else ''}"
                 self.say(f"[red]kept out[/] {event.number}: {escape(why)}")

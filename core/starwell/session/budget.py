@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from starwell.frame import Colour
 from starwell.session.turns import MOST_HELD_BYTES
+from starwell.stack.halves import EVERY, MOST_PX
 
 MB = 1_000_000
 
@@ -24,7 +25,7 @@ _SUMS = {"sums": 8, "weights": 4, "counts": 2}
 _MASKED, _STARS = 1, 0.5
 """Counts of rejected pixels, and the map of stars, per output pixel and channel: only after the warm-up."""
 
-_HALVES, _HALVES_PX, _EVERY = 12, 450_000, 4
+_HALVES = 12
 _WAITING = 2
 """Raw frames that wait for their turn."""
 
@@ -179,7 +180,7 @@ def _grown(need: Need) -> int:
 
 
 def _halves(need: Need) -> int:
-    every = max(_EVERY, round(math.sqrt(need.samples / need.channels / _HALVES_PX)))
+    every = max(EVERY, round(math.sqrt(need.samples / need.channels / MOST_PX)))
     return _HALVES * need.samples // every**2
 
 

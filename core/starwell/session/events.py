@@ -117,7 +117,8 @@ class StackMeasured(Event, frozen=True, kw_only=True):
     its block size, so that white noise reads the same in all. efficiency_percent is taken at
     efficiency_block_px, 16 for full-size colour: finer blocks are flattered by interpolation. fixed_e: the
     fixed pattern's floor. n_star: subs until it outweighs the noise. gain_percent: by how much less noise as
-    many subs again would leave. masters_e: what the masters add. None: not known.
+    many subs again would leave. masters_e: what the masters add. efficiency_error_percent: the standard error
+    of the efficiency, which is read from so many blocks where the stack is fully covered. None: not known.
     """
 
     stacked: int
@@ -136,6 +137,15 @@ class StackMeasured(Event, frozen=True, kw_only=True):
     n_star: float | None = None
     gain_percent: float | None = None
     masters_e: float | None = None
+    efficiency_error_percent: float | None = None
+
+    @property
+    def efficiency(self) -> str:
+        """With its error, `101 ± 2 %`; a dash until there is one."""
+        percent, error = self.efficiency_percent, self.efficiency_error_percent
+        if percent is None:
+            return "-"
+        return f"{percent:.0f} %" if error is None else f"{percent:.0f} ± {max(error, 1):.0f} %"
 
 
 class PreviewReady(Event, frozen=True, kw_only=True):

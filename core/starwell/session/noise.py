@@ -14,7 +14,7 @@ from starwell.session.intake import Intake
 from starwell.session.members import Member, Members
 from starwell.session.records import NoiseRecord
 from starwell.stack.coherence import Coherence, Moves, coherence
-from starwell.stack.halves import BLOCKS
+from starwell.stack.halves import BLOCKS, Reached
 from starwell.stack.pattern import Pattern, common, pattern
 from starwell.stack.running import RunningStack
 
@@ -63,7 +63,7 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
     egain, density = intake.model.egain, intake.planes.density(channel)
     ideal = reference / math.sqrt(float(weights.sum()) * density)
     block = efficiency_block_px(intake.planes)
-    at_block = reached.get(block, math.nan)
+    at_block, error = reached.get(block, Reached(math.nan, math.nan))
     effective = members.effective()
     shared = _shared(placed, weights, stack)
     seen = _outlook(stack, channel, at_block, shared, effective)
@@ -75,7 +75,7 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
         livetime_s=members.livetime_s(),
         sub_sigma_e=reference * egain,
         ideal_e=ideal * egain,
-        reached_e=tuple(reached.get(b, math.nan) * egain for b in BLOCKS),
+        reached_e=tuple(reached[b].sigma * egain if b in reached else math.nan for b in BLOCKS),
         efficiency_percent=100 * ideal / at_block if at_block > 0 else None,
         efficiency_block_px=block,
         egain=egain,
@@ -86,6 +86,7 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
         n_star=seen.n_star,
         gain_percent=seen.gain_percent,
         masters_e=None if masters is None else math.sqrt(masters * max(moving, 0.0) / density),
+        efficiency_error_percent=100 * ideal / at_block * error if at_block > 0 else None,
     )
 
 
@@ -128,6 +129,7 @@ def noise_record(noise: StackMeasured) -> NoiseRecord:
         n_star=noise.n_star,
         gain_percent=noise.gain_percent,
         masters_e=noise.masters_e,
+        efficiency_error_percent=noise.efficiency_error_percent,
     )
 
 
@@ -135,7 +137,7 @@ def noise_lines(noise: StackMeasured) -> list[str]:
     """In words: measured beside ideal noise, fixed pattern, masters, and what more subs would gain."""
     block = noise.efficiency_block_px
     reached = noise.reached_e[BLOCKS.index(block)]
-    efficient = "" if noise.efficiency_percent is None else f": {noise.efficiency_percent:.0f} % efficient"
+    efficient = "" if noise.efficiency_percent is None else f": {noise.efficiency} efficient"
     blocks = ", ".join(f"{e:.3g}" for e in noise.reached_e)
     lines = [
         f"noise {reached:.3g} e- per pixel ({block} px blocks), ideal {noise.ideal_e:.3g} e- "

@@ -51,7 +51,8 @@ class NoiseRecord(msgspec.Struct, kw_only=True, frozen=True):
     reached_e: of the half-stacks' difference by block size in px, each times its block size. total_e: with
     the fixed pattern, which the halves share. n_star: subs at which the pattern equals the noise.
     gain_percent: by how much less noise as many subs again, dithered alike, would leave. masters_e: what the
-    masters put in.
+    masters put in. efficiency_error_percent: what the efficiency scatters by, for it is read from so many
+    blocks.
     """
 
     sub_e: float
@@ -65,6 +66,7 @@ class NoiseRecord(msgspec.Struct, kw_only=True, frozen=True):
     n_star: float | None
     gain_percent: float | None
     masters_e: float | None
+    efficiency_error_percent: float | None = None
 
 
 class Report(msgspec.Struct, kw_only=True, frozen=True):

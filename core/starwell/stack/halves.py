@@ -1,14 +1,14 @@
 """Half-stacks of the odd and the even subs on fixed tiles: the noise a stack really has.
 
-Tiles cover 1/16 of the area, less of large ones. Only the odd half is summed: the even one is the whole
-minus it. The difference of the halves is blind to everything that stands still; its scatter over blocks of
-b px shows noise that interpolation or dithering has correlated (methods, section 9).
+Tiles cover a quarter of the area of small sensors, less of large ones. Only the odd half is summed: the
+even one is the whole minus it. The difference of the halves is blind to everything that stands still; its
+scatter over blocks of b px shows noise that interpolation or dithering has correlated (methods, section 9).
 """
 
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -21,13 +21,22 @@ Number = TypeVar("Number", bound=np.generic)
 BLOCKS = (1, 2, 4, 8, 16)
 """Block sizes in px at which the noise is read."""
 
-_EVERY = 4
-"""One tile in four along each axis, on large sensors fewer: so many pixels tell the noise to 1 %."""
+EVERY, MOST_PX = 2, 450_000
+"""One tile in two along each axis, on large sensors fewer: so many px tell noise at 8 px blocks to 1 %."""
 
 _CLIP, _ROUNDS = 4.0, 8
-_MOST_PX = 450_000
+_COVERED = 0.95
+_FULL = 0.95
+_CELL = BLOCKS[-1]
 _MOST_VALUES = 30_000
 """Their rms is good to 0.4 %."""
+
+
+class Reached(NamedTuple):
+    """Noise at one block size, and its standard error as a part of it; NaN where no block is covered."""
+
+    sigma: float
+    error: float
 
 
 class Halves:
@@ -35,7 +44,7 @@ class Halves:
 
     def __init__(self, channels: int, size: tuple[int, int]) -> None:
         self.tile = 64 if min(size) >= 1024 else 32
-        self._every = max(_EVERY, round(math.sqrt(size[0] * size[1] / _MOST_PX)))
+        self._every = max(EVERY, round(math.sqrt(size[0] * size[1] / MOST_PX)))
         step = self._every * self.tile
         self._starts = tuple(tuple(range(self.tile, n - self.tile + 1, step)) for n in size)
         shape = (channels, len(self._starts[0]) * self.tile, len(self._starts[1]) * self.tile)
@@ -77,22 +86,37 @@ class Halves:
         rows = whole[self._starts[0][row] :][: self.tile]
         return np.concatenate([rows[:, x : x + self.tile] for x in self._starts[1]], axis=1)
 
-    def noise(self, channel: int, total: Float64, weight: NDArray[np.int32]) -> dict[int, float]:
+    def noise(self, channel: int, total: Float64, weight: NDArray[np.int32]) -> dict[int, Reached]:
         """b·rms of the b×b block means of the stack's temporal noise, ADU, per block size.
 
-        total, weight: the stack's sums of the channel, H×W. Var(stack) = Var(A - B)·Wa·Wb/(Wa + Wb)².
-        Empty where fewer than two halves exist.
+        total, weight: the stack's sums of the channel, H×W. Var(stack) = Var(A - B)·Wa·Wb/(Wa + Wb)². Taken
+        where the stack is fully covered: in a turned or drifted one the corners hold fewer subs. Empty where
+        fewer than two halves exist.
         """
         if not all(self._starts):
             return {}
         noise = np.empty(self.total.shape[1:], np.float32)
         lonely = np.zeros(noise.shape, np.float32)
+        cover = np.empty([n // _CELL for n in noise.shape], np.float32)
         for row in range(len(self._starts[0])):
             part = np.s_[row * self.tile : (row + 1) * self.tile]
             whole = self.gather(total, row), self.gather(weight, row)
             odd = self.total[channel, part], self.weight[channel, part]
             noise[part], lonely[part] = _difference(*odd, *whole)
-        return {} if lonely.all() else _rms_by_block(noise, lonely if lonely.any() else None)
+            cells = np.s_[part.start // _CELL : part.stop // _CELL]
+            cover[cells] = _cells(whole[1])
+        if lonely.all():
+            return {}
+        thin = cover < _COVERED * np.quantile(cover, _FULL)
+        if thin.any():
+            lonely += np.repeat(np.repeat(thin, _CELL, axis=0), _CELL, axis=1)
+        return _rms_by_block(noise, lonely if lonely.any() else None)
+
+
+def _cells(weight: NDArray[np.int32]) -> Float32:
+    """Mean weight by cells of the largest block's size."""
+    size = (weight.shape[1] // _CELL, weight.shape[0] // _CELL)
+    return cv2.resize(weight.astype(np.float32), size, interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
 
 
 def _difference(
@@ -109,19 +133,20 @@ def _difference(
     return apart, lonely
 
 
-def _rms_by_block(noise: Float32, lonely: Float32 | None) -> dict[int, float]:
+def _rms_by_block(noise: Float32, lonely: Float32 | None) -> dict[int, Reached]:
     """Of the block means; blocks with a px that is lonely do not count.
 
     Tiles are multiples of every block size, so no block straddles two of them.
     """
-    found: dict[int, float] = {}
+    found: dict[int, Reached] = {}
     for block in BLOCKS:
         if block > 1:
             noise = _halved(noise)
             lonely = None if lonely is None else _halved(lonely)
         values = noise.reshape(-1) if lonely is None else noise[lonely == 0]
         values = values[:: max(1, values.size // _MOST_VALUES)]
-        found[block] = block * _clipped_rms(values) if values.size else math.nan
+        sigma = block * _clipped_rms(values) if values.size > 1 else math.nan
+        found[block] = Reached(sigma, 1 / math.sqrt(2 * max(values.size - 1, 1)))
     return found
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from starwell.errors import FileDamaged
 from starwell.frame import Float32, Float64
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
-from starwell.stack.halves import Halves
+from starwell.stack.halves import Halves, Reached
 from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of, quantise
 from starwell.stack.rejection import CELL, NoiseMap
 
@@ -221,8 +221,8 @@ class Accumulators:
             band[w <= 0] = np.inf
         return out
 
-    def noise(self, channel: int) -> dict[int, float]:
-        """Half-stack noise of the channel in ADU by block size (px)."""
+    def noise(self, channel: int) -> dict[int, Reached]:
+        """Half-stack noise of the channel in ADU by block size (px), where the stack is fully covered."""
         return self.halves.noise(channel, self.sum[channel], self.weight[channel])
 
 

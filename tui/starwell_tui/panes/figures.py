@@ -32,7 +32,7 @@ def figures(night: Night, view: View) -> list[Figure]:
     rows += [
         ("Ideal", pair(f"{latest.ideal_e:.2f} e-", subs)),
         ("Reached", pair(f"{at(latest, judged(latest))} e-", f"{over}, {at(latest, 0)} at 1 px")),
-        ("Efficiency", pair(percent(latest), over)),
+        ("Efficiency", pair(latest.efficiency, over)),
         *_of_floor(latest),
         *of_box(night, view),
         ("Livetime", pair(duration(latest.livetime_s), stacked(latest.stacked))),
@@ -112,7 +112,7 @@ def bar(night: Night) -> list[Piece]:
         ("ideal", f"{latest.ideal_e:.2f}"),
     ):
         pieces += [(f" {label}" if label else "", LABEL), (f" {value} ", PLAIN)]
-    return [*pieces, (f" {percent(latest)} ", VALUE)]
+    return [*pieces, (f" {latest.efficiency} ", VALUE)]
 
 
 def pair(value: str, beside: str) -> list[Piece]:
@@ -135,11 +135,6 @@ def judged(noise: StackMeasured) -> int:
 def at(noise: StackMeasured, block: int) -> str:
     """The noise reached at one of the block sizes."""
     return f"{noise.reached_e[block]:.2f}" if block < len(noise.reached_e) else "-"
-
-
-def percent(noise: StackMeasured) -> str:
-    """The efficiency, once there is one."""
-    return "-" if noise.efficiency_percent is None else f"{noise.efficiency_percent:.0f} %"
 
 
 def stacked(count: int) -> str:

@@ -19,7 +19,6 @@ from starwell_tui.panes.figures import (
     floor_share,
     judged,
     limited,
-    percent,
     sky,
     stacked,
     swamp,
@@ -127,7 +126,7 @@ def _stack(latest: StackMeasured, width: int) -> list[Row]:
     )
     rows += _figure("Reached", f"{at(latest, judged(latest))} e-", f"blocks in px: {fine}", width)
     over = f"at {latest.efficiency_block_px} px; finer blocks are flattered by interpolation"
-    rows += _figure("Efficiency", percent(latest), over, width)
+    rows += _figure("Efficiency", latest.efficiency, over, width)
     if latest.masters_e is not None:
         rows += _figure(
             "Masters add", f"{latest.masters_e:.2f} e-", "more calibration frames lower it", width
