@@ -73,10 +73,11 @@ def sensor_model(
     that are left-justified in 16 bits (methods.md, Decision 12).
     """
     if sensor is not None:
-        return SensorFindings(sensor, f"e-/ADU and read noise from {Origin.MEASURED}")
+        told = f"from {Origin.MEASURED}: {sensor.egain:.3g} e-/ADU, read noise {sensor.read_noise_e:.3g} e-"
+        return SensorFindings(sensor, told)
     light = _light_of(facts, measured, dark_adu if sky_is_above_dark else None)
     read_noise = masters_read_noise_e or _header_read_noise(facts)
-    assumed = "" if read_noise else f"; read noise assumed to be {_TYPICAL_READ_NOISE_E:g} e-"
+    assumed = "" if read_noise else "assumed to be "
     seen = light.egain(read_noise or _TYPICAL_READ_NOISE_E)
     most = light.most_egain(read_noise or _LARGEST_READ_NOISE_E)
     if masters_egain:
@@ -97,7 +98,8 @@ def sensor_model(
     if read_noise is None:
         read_noise = min(_TYPICAL_READ_NOISE_E, egain * math.sqrt(max(light.variance_adu2, 0.0)))
     model = SensorModel(egain, read_noise, float(2**facts.adu_shift), facts.saturation_adu, origin)
-    return SensorFindings(model, f"{source}: {egain:.3g} e-/ADU{assumed}", warnings)
+    told = f"{source}: {egain:.3g} e-/ADU, read noise {assumed}{read_noise:.3g} e-"
+    return SensorFindings(model, told, warnings)
 
 
 def _light_of(facts: Facts, measured: Measured, dark_adu: float | None) -> _Light:
