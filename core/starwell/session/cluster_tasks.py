@@ -35,8 +35,13 @@ from starwell.stack.running import Added
 
 _HASHED = 1 << 20
 
+
+def _read_only(keywords: dict[str, Any]) -> MappingProxyType[str, Any]:
+    return MappingProxyType(keywords)
+
+
 # Keywords of a file are handed around as read-only views, which pickle does not know.
-copyreg.pickle(MappingProxyType, lambda view: (MappingProxyType, (dict(view),)))
+copyreg.pickle(MappingProxyType, lambda view: (_read_only, (dict(view),)))
 
 
 class Fingerprint(NamedTuple):
