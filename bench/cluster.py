@@ -145,7 +145,7 @@ def sizes(job: SetRun, lights: LightSet, method: Method) -> None:
     told("masters and paths, once to every worker", site, px, "B/px")
     told("the fixed mean, once to every worker", begun, px, "B/px")
     told("sums of a group, from its worker", part.sums, px, "B/px")
-    told("what became of a sub, with its masks", part.added, len(numbers) * px, "B/px")
+    told("what became of a sub", part.added, len(numbers) * 1e3, "kB")
     told("a measured sub", measured(site, numbers), len(numbers) * 1e3, "kB")
 
 

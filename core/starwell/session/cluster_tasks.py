@@ -124,7 +124,7 @@ class Begun:
 
 
 class Part(NamedTuple):
-    """The sums of some subs, and what became of each."""
+    """The sums of some subs, and what became of each, without the masks."""
 
     sums: dict[str, NDArray[Any]]
     added: list[Added]
@@ -160,4 +160,5 @@ def combined(site: Site, begun: Begun, members: dict[int, Member]) -> Part:
             added = [stack.add(builder.calibrated(e.number), e) for e in builder.entries(list(members))]
     finally:
         stack.close()
-    return Part(stack.sums.arrays(), added)
+    bare = [replace(one, entry=replace(one.entry, masks=())) for one in added]
+    return Part(stack.sums.arrays(), bare)

@@ -177,7 +177,9 @@ class ExactRun:
             except StopIteration as end:
                 stack: RunningStack = end.value
                 return stack
-            self.members[added.entry.number].note(added)
+            member = self.members[added.entry.number]
+            member.note(added)
+            member.entry = None  # its masks serve undo, and would grow with the subs
             yield stacked_event(self.members, added.entry.number)
 
     def _finished(self) -> SeriesFinished:
