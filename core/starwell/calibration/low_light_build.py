@@ -13,7 +13,8 @@ import numpy as np
 
 from starwell.calibration.combine import combine
 from starwell.calibration.learnt import photon_transfer
-from starwell.calibration.low_light import LowLight, LowSet, estimate
+from starwell.calibration.low_light import LowLight, LowSet
+from starwell.calibration.low_light_bands import estimate_by_bands
 from starwell.calibration.low_light_matching import check_together
 from starwell.calibration.master import Master, pixels_sha256
 from starwell.calibration.matching import window
@@ -22,7 +23,7 @@ from starwell.calibration.survey import survey
 from starwell.errors import MasterError, MasterMissing
 from starwell.files.frames import levels_of_set
 from starwell.files.levels import with_levels
-from starwell.frame import Facts, Float32, Kind
+from starwell.frame import Facts, Float32, Kind, sampled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +59,9 @@ def build(
         check_together(facts, dim.facts, dark)
     egain, measured = _egain(dims)
     bright = _cut(flat, facts)
-    lows = [LowSet(dim.level_adu * egain, dim.pixels_adu * np.float32(egain), dim.frames) for dim in dims]
-    lows = [replace(low, level_e=_level(low, bright)) for low in lows]
+    lows = [_in_e(dim, egain, bright) for dim in dims]
     read_noise_e = dark.learnt["noise_adu"] * egain
-    found = estimate(bright, lows, dark.combined, read_noise_e, facts=facts)
+    found = estimate_by_bands(bright, lows, dark.combined, read_noise_e, facts=facts)
     warnings = tuple(dict.fromkeys(warning for dim in dims for warning in dim.warnings))
     provenance = _provenance(dims, flat, dark)
     provenance |= {"EGAINSRC": "measured" if measured else "header", "RDNOISE": read_noise_e}
@@ -113,12 +113,15 @@ def _egain(dims: Sequence[_Dim]) -> tuple[float, bool]:
     return header, False
 
 
-def _level(low: LowSet, bright: Float32) -> float:
-    lit = bright > 0.05
-    level = float(np.median(low.mean_e[lit] / bright[lit])) if lit.any() else 0.0
+def _in_e(dim: _Dim, egain: float, bright: Float32) -> LowSet:
+    """The level in e-, in the memory of its ADU; called by what a sample of its pixels is."""
+    dim.pixels_adu[...] *= np.float32(egain)
+    low, flat = sampled(dim.pixels_adu), sampled(bright)
+    lit = flat > 0.05
+    level = float(np.median(low[lit] / flat[lit])) if lit.any() else 0.0
     if level <= 0:
         raise MasterError("The dim flats are no brighter than their dark: check the panel and the dark.")
-    return level
+    return LowSet(level, dim.pixels_adu, dim.frames)
 
 
 def _cut(master: Master, facts: Facts) -> Float32:

@@ -1,56 +1,20 @@
-"""The low-light map of large sensors, band by band: an estimate holds a dozen maps of what it works on."""
+"""The experiment's own low-light map, with where it comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
 from types import MappingProxyType
 
-import numpy as np
-
-from starwell.calibration.low_light import LowLight, LowSet, estimate
-from starwell.calibration.low_light_levels import MESH_PX, Ratios
-from starwell.calibration.low_light_mixture import Mixture
+from starwell.calibration.low_light import LowLight, LowSet
+from starwell.calibration.low_light_bands import estimate_by_bands
 from starwell.flatlab.deficits import Bench
 from starwell.flatlab.gate import Lights
 
-BAND_PX = 4_000_000
-"""Pixels of a band, about: enough to know what noise and lamp are."""
-
 
 def mended(bench: Bench, lows: Sequence[LowSet], lights: Lights) -> LowLight:
-    """The low-light map of these dim flats (less their dark, e-), with where it comes from."""
-    height, width = bench.bright.shape
-    count = max(1, round(height * width / BAND_PX))
-    step = ceil(height / count / MESH_PX) * MESH_PX
-    parts = []
-    for y in range(0, height, step):
-        rows = slice(y, y + step)
-        bright = bench.bright[rows]
-        sets = [LowSet(low.level_e, low.mean_e[rows], low.frames) for low in lows]
-        facts = replace(bench.facts, shape=bright.shape)
-        parts.append(estimate(bright, sets, bench.dark.count, lights.dark_noise_e, facts=facts))
-    found = parts[0] if len(parts) == 1 else _joined(parts)
-    keywords = {"EGAINSRC": "measured", "RDNOISE": lights.dark_noise_e, "NDARK": bench.dark.count}
-    return replace(found, facts=bench.facts, egain=bench.egain, keywords=MappingProxyType(keywords))
-
-
-def _joined(parts: Sequence[LowLight]) -> LowLight:
-    """Bands as one map; figures are the bands' means, ratios their worst."""
-    thresholds = [part.threshold_e for part in parts if part.threshold_e is not None]
-    mixtures = zip(*(part.found for part in parts), strict=True)
-    return replace(
-        parts[0],
-        deficit_e=np.concatenate([part.deficit_e for part in parts]),
-        threshold_e=np.concatenate(thresholds) if thresholds else None,
-        level_e=tuple(float(np.mean(levels)) for levels in zip(*(p.level_e for p in parts), strict=True)),
-        noise_e=float(np.mean([part.noise_e for part in parts])),
-        found=tuple(_mean(of_channel) for of_channel in mixtures),
-        ratios=tuple(Ratios.worst(of) for of in zip(*(part.ratios for part in parts), strict=True)),
-    )
-
-
-def _mean(of: Sequence[Mixture]) -> Mixture:
-    figures = np.mean([(one.share, one.width, one.top_e) for one in of], axis=0)
-    return Mixture(*(float(figure) for figure in figures))
+    """The low-light map of these dim flats (less their dark, e-)."""
+    frames, noise = bench.dark.count, lights.dark_noise_e
+    found = estimate_by_bands(bench.bright, lows, frames, noise, facts=bench.facts)
+    keywords = {"EGAINSRC": "measured", "RDNOISE": noise, "NDARK": frames}
+    return replace(found, egain=bench.egain, keywords=MappingProxyType(keywords))
