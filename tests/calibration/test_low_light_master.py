@@ -10,6 +10,7 @@ import pytest
 
 from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.library import load_masters
+from starwell.calibration.library_shelf import Library
 from starwell.calibration.low_light_build import build
 from starwell.calibration.low_light_file import find_low_light, read_low_light, write_low_light
 from starwell.calibration.master import Masters, constant_bias
@@ -19,6 +20,7 @@ from starwell.camera.chip import Chip, Flaw
 from starwell.camera.plan import SkyPlan
 from starwell.camera.sky import Sky
 from starwell.cli import master as command
+from starwell.cli.main import main
 from starwell.errors import FileDamaged, MasterMismatch, MasterMissing, PlanError, StorageError
 from starwell.files import fits
 from starwell.frame import Frame, Kind
@@ -242,6 +244,30 @@ def test_the_newest_map_of_the_lights_setting_is_found_in_a_folder(two_levels, f
     assert find_low_light(tmp_path, facts) == tmp_path / "a.fits"
     with pytest.raises(MasterMissing):
         find_low_light(tmp_path, replace(facts, camera="Another"))
+
+
+def test_the_library_keeps_a_map_and_finds_it_by_the_lights_setting(
+    two_levels, sky, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("STARWELL_HOME", str(tmp_path))
+    (tmp_path / "shot").mkdir()
+    made = write_low_light(two_levels, tmp_path / "shot" / "map.fits")
+    (tmp_path / "shot" / "cut.fits").write_bytes(made.file.read_bytes()[:9000])
+    library = Library(tmp_path / "library")
+    added = {one.name: one for one in library.add([tmp_path / "shot"])}
+    kept = added["map.fits"].file
+    assert kept is not None
+    assert kept.read_bytes() == made.file.read_bytes()
+    assert added["cut.fits"].refused
+    assert library.add([made.file])[0].already
+    assert library.kept() == []  # it is no flat
+    assert [one.levels_e for one in library.maps()] == [pytest.approx((8, 16), rel=0.02)]
+    assert find_low_light(library.folder, as_light(sky.flat(0)).facts) == kept
+    assert main(["library", "list", "--kind", "low-light", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["kind"], row["frames"], row["gain"]) == ("low light", 2 * FRAMES, 300)
+    assert main(["library", "list"]) == 0
+    assert "low light" in capsys.readouterr().out
 
 
 def test_levels_of_different_exposures_are_no_map(folders, masters, sky, shoot):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from starwell.calibration.library_kept import Kept, kept_frames, kept_master, rotation_of, telescope_of
+from starwell.calibration.low_light_file import is_low_light
 from starwell.calibration.stored import is_master
 from starwell.calibration.survey import LEAST_FRAMES, SPREAD_CELSIUS
 from starwell.errors import StorageError
@@ -30,10 +31,14 @@ _NIGHT_FOLDERS = ("stacks", "checkpoint")
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """Masters at hand among files: finished ones, and groups of frames; what was passed by, and why."""
+    """Masters at hand among files: finished ones, and groups of frames; what was passed by, and why.
+
+    maps: low-light maps.
+    """
 
     kept: tuple[Kept, ...] = ()
     passed_by: Mapping[Path, str] = field(default_factory=dict)
+    maps: tuple[Path, ...] = ()
 
 
 def folder_kind(folder: Path) -> Kind | None:
@@ -110,7 +115,7 @@ def sort_frames(places: Iterable[Path], *, kind: Kind | None = None) -> Sorted:
         except StorageError as error:
             passed_by[path] = str(error)
     found = sort_known(facts, kind=kind)
-    return Sorted(found.kept, {**passed_by, **found.passed_by})
+    return replace(found, passed_by={**passed_by, **found.passed_by})
 
 
 def sort_known(found: Mapping[Path, Facts], *, kind: Kind | None = None) -> Sorted:
@@ -118,7 +123,10 @@ def sort_known(found: Mapping[Path, Facts], *, kind: Kind | None = None) -> Sort
     kept: list[Kept] = []
     passed_by: dict[Path, str] = {}
     groups: dict[tuple[object, ...], list[Facts]] = {}
+    maps = tuple(path for path, facts in found.items() if is_low_light(facts))
     for path, facts in found.items():
+        if path in maps:
+            continue
         mine = kind or kind_of(path, facts)
         if is_master(facts):
             master = kept_master(path)
@@ -138,7 +146,7 @@ def sort_known(found: Mapping[Path, Facts], *, kind: Kind | None = None) -> Sort
                 passed_by |= dict.fromkeys(files, few)
             else:
                 kept.append(kept_frames(mine_kind, part))
-    return Sorted(tuple(kept), passed_by)
+    return Sorted(tuple(kept), passed_by, maps)
 
 
 def _key(kind: Kind, facts: Facts) -> tuple[object, ...]:

@@ -18,17 +18,17 @@ import msgspec
 from starwell.calibration.library_find import Found, find
 from starwell.calibration.library_groups import sort_frames
 from starwell.calibration.library_kept import Kept, kept_master
+from starwell.calibration.library_maps import PLAIN, KeptMap, copy_map, kept_map
 from starwell.calibration.library_open import open_found, open_kept
 from starwell.calibration.master import Master
 from starwell.calibration.stored import read, write
 from starwell.calibration.typed import names
 from starwell.config import library_folder, write_whole
-from starwell.errors import MasterError, StorageError
+from starwell.errors import FileDamaged, MasterError, StorageError
 from starwell.files.atomic import replacing, writing
 from starwell.frame import Facts, Kind
 
 _INDEX = ".index.json"
-_PLAIN = (".fits", ".fit", ".fts")
 
 
 class _Line(msgspec.Struct):
@@ -87,6 +87,10 @@ class Library:
             if (kept := line.kept) is not None
         ]
 
+    def maps(self) -> list[KeptMap]:
+        """The low-light maps in the library, by name."""
+        return [found for path in self._files() if (found := kept_map(path)) is not None]
+
     def find(self, kind: Kind, lights: Facts) -> Found:
         """The master of this kind for lights of these facts; MasterMissing explains the closest."""
         return find(kind, lights, self.kept())
@@ -112,6 +116,7 @@ class Library:
             self._add(kept, kind, found.kept)
             for kept in sorted(found.kept, key=lambda kept: order.index(kept.kind))
         ]
+        added += [self._add_map(path) for path in found.maps]
         passed: dict[str, list[Path]] = {}
         for path, why in found.passed_by.items():
             passed.setdefault(why, []).append(path)
@@ -133,19 +138,26 @@ class Library:
         if path.exists():
             return Added(kept.name, path, already=True)
         source = Path(kept.files[0])
-        if kept.finished and kept.sha and kind in (None, kept.kind) and source.suffix.lower() in _PLAIN:
+        if kept.finished and kept.sha and kind in (None, kept.kind) and source.suffix.lower() in PLAIN:
             with replacing(path) as stream, source.open("rb") as original:
                 shutil.copyfileobj(original, stream)
         else:
             write(master, path)
         return Added(kept.name, path, warnings=master.warnings)
 
+    def _add_map(self, path: Path) -> Added:
+        try:
+            file, already, warnings = copy_map(path, self.folder)
+        except (MasterError, FileDamaged) as error:
+            return Added(path.name, None, refused=str(error))
+        return Added(path.name, file, already, warnings=warnings)
+
     def _files(self) -> list[Path]:
         try:
             return sorted(
                 path
                 for path in self.folder.iterdir()
-                if path.suffix.lower() in _PLAIN and not path.name.startswith(".")
+                if path.suffix.lower() in PLAIN and not path.name.startswith(".")
             )
         except FileNotFoundError:
             return []

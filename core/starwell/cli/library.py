@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 
 from starwell.calibration.library_kept import Kept
+from starwell.calibration.library_maps import NAME as NAME_OF_MAP
+from starwell.calibration.library_maps import KeptMap
 from starwell.calibration.library_shelf import Added, Library
 from starwell.calibration.library_survey import survey_masters
 from starwell.calibration.master import NAMES
@@ -17,6 +19,7 @@ from starwell.errors import MasterMissing
 from starwell.frame import Kind
 
 _KINDS = {"bias": Kind.BIAS, "dark": Kind.DARK, "flat": Kind.FLAT, "dark-flat": Kind.DARK_FLAT}
+_MAPS = "low-light"
 _EPILOG = """\
 The library is a folder of finished masters: `library = "…"` in config.toml says where.
 `starwell stack --dark auto --flat auto` and plans take masters from it by camera, gain, offset, exposure,
@@ -29,9 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     doing = parser.add_subparsers(dest="doing", required=True, metavar="list|add|need|audit|where")
     listing = doing.add_parser("list", help="the masters that are kept")
-    listing.add_argument("--kind", choices=_KINDS, help="only these")
+    listing.add_argument("--kind", choices=[*_KINDS, _MAPS], help="only these")
     listing.add_argument("--json", action="store_true", help="for machines")
-    adding = doing.add_parser("add", help="keep masters, and build those that folders of frames make")
+    adding = doing.add_parser(
+        "add", help="keep masters and low-light maps, and build masters that folders of frames make"
+    )
     adding.add_argument("frames", nargs="+", type=Path, metavar="FILES|DIR", help="masters, or raw frames")
     adding.add_argument("--kind", choices=_KINDS, help="what they are, whatever their headers say")
     adding.add_argument("--json", action="store_true", help="for machines")
@@ -60,14 +65,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(library: Library, arguments: argparse.Namespace) -> int:
     wanted = _KINDS.get(arguments.kind)
     kept = [k for k in library.kept() if wanted is None or k.kind is wanted]
+    maps = library.maps() if arguments.kind in (None, _MAPS) else []
+    kept = [] if arguments.kind == _MAPS else kept
     if arguments.json:
         rows = [{**k.listed(), "warnings": [r.words for r in survey_masters([k])]} for k in kept]
+        rows += [one.listed() for one in maps]
         print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
         return 0
-    if not kept:
+    if not kept and not maps:
         print(f"{library.folder} holds no masters yet: `starwell library add FILES|DIR` keeps some.")
         return 0
-    lines = [_HEAD, *(_row(one) for one in kept)]
+    lines = [_HEAD, *(_row(one) for one in kept), *(_row_of_map(one) for one in maps)]
     widths = [max(len(row[i]) for row in lines) for i in range(len(_HEAD))]
     for row in lines:
         cells = (f"{cell:{'>' if i in _RIGHT else '<'}{widths[i]}}" for i, cell in enumerate(row))
@@ -95,6 +103,12 @@ def _row(kept: Kept) -> list[str]:
         level or ("" if noise is None else f"{noise:.2g} e-"),
         Path(kept.files[0]).name,
     ]
+
+
+def _row_of_map(one: KeptMap) -> list[str]:
+    noise = "" if one.noise_e is None else f"{one.noise_e:.2g} e-"
+    row = _row(one.kept)
+    return [NAME_OF_MAP, *row[1:-2], noise, row[-1]]
 
 
 def _add(library: Library, arguments: argparse.Namespace) -> int:
