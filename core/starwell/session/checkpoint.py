@@ -29,6 +29,9 @@ from starwell.files.atomic import sync_folder, writing
 from starwell.session.stacks import Stack, Stacks, StacksState
 from starwell.stack.ring import Ring
 
+_WEAR_BYTES_S = 1e6
+"""What stacks may write on the whole night's average, beside the subs."""
+
 _STATE = "state"
 _FORMAT = (5, __version__)
 _TRUSTED = {
@@ -60,6 +63,12 @@ class Position:
     fed: frozenset[int] = frozenset()
     commands: int = 0
     restacks: int = 0
+
+
+def wear_s(stacks: Stacks) -> float:
+    """How long to leave a disk alone that these stacks were written to: cards wear out by writing."""
+    running = (stack.pipeline.stack for stack in stacks.all)
+    return sum(a.nbytes for one in running if one is not None for a in one.state().values()) / _WEAR_BYTES_S
 
 
 class Checkpoint:

@@ -17,7 +17,7 @@ from starwell.calibration.master import Masters
 from starwell.errors import MasterError, StarwellError, StorageError
 from starwell.frame import Facts, Frame
 from starwell.measure.quality import Reason
-from starwell.session.checkpoint import Checkpoint, Position
+from starwell.session.checkpoint import Checkpoint, Position, wear_s
 from starwell.session.events import Event, QualityAdvice, SubRejected
 from starwell.session.guarded import fault, guarded
 from starwell.session.journal import (
@@ -87,11 +87,12 @@ class Stacking:
         self._checkpoint = Checkpoint(night.folder / "checkpoint")
         self._shown = Shown(night, publish, self._frames, preview_px, unit, data)
         self._pictures = Chore(preview_every_s, self._shown.publish_stack, at_once=True)
+        wear = partial(wear_s, self._stacks)
         self._chores = (
             self._pictures,
             Chore(_LATEST_EVERY_S, self._shown.write_latest, at_once=True),
-            Chore(save_every_s, partial(self._shown.save, self._stacks)),
-            Chore(checkpoint_every_s, self._save_checkpoint),
+            Chore(save_every_s, partial(self._shown.save, self._stacks), rests_s=wear),
+            Chore(checkpoint_every_s, self._save_checkpoint, rests_s=wear),
         )
         self._turns = Turns(self._feed, self._carry_out_again, self._chores, memory_frames)
         self.showing = Showing(self._turns, self._shown)

@@ -20,12 +20,18 @@ MOST_HELD_BYTES = 100_000_000
 
 
 class Chore:
-    """Work that is done at most every so many seconds, and only when something made it worth doing."""
+    """Work that is done at most every so many seconds, and only when something made it worth doing.
 
-    def __init__(self, every_s: float, work: Work, *, at_once: bool = False) -> None:
+    rests_s: how long it is to be left alone at least, asked for when it is done.
+    """
+
+    def __init__(
+        self, every_s: float, work: Work, *, at_once: bool = False, rests_s: Callable[[], float] = float
+    ) -> None:
         self.wanted = False
         self._every_s = every_s
         self._work = work
+        self._rests_s = rests_s
         self._next = time.monotonic() + (0.0 if at_once else every_s)
 
     @property
@@ -39,7 +45,7 @@ class Chore:
         try:
             self._work()
         finally:
-            self._next = time.monotonic() + self._every_s
+            self._next = time.monotonic() + max(self._every_s, self._rests_s())
 
 
 class Turns:
