@@ -22,20 +22,24 @@ from starwell.frame import Bayer
 from starwell.session.build import Method
 
 distributed = pytest.importorskip("distributed", reason="starwell[cluster] is not installed")
+dask = pytest.importorskip("dask")
 
 SUBS, GROUP = 24, 8
 
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Any]:
-    """Two worker processes on this machine."""
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    """Two worker processes on this machine, which may be busy."""
+    patient = {f"distributed.comm.timeouts.{what}": "200s" for what in ("connect", "tcp")}
+    with dask.config.set(patient):
+        cluster = distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    with cluster:
         yield cluster
 
 
