@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from starwell.calibration.stored import check_target
+from starwell.cli.sensor_shoot import add_shooting, shot
 from starwell.errors import PlanError
 from starwell.files.atomic import replacing, writing
 from starwell.frame import Facts, Roi
@@ -17,12 +18,20 @@ from starwell.sensor.report import Subject, as_markdown, as_text
 from starwell.sensor.report_plots import draw, drawing
 from starwell.sensor.store import Known, SensorStore, known_of
 from starwell.session.sensor_analysis import Analysed, analyse_files, as_contract
+from starwell.session.sensor_shooting import sets_in
 
 NAME = "sensor"
+_EPILOG = """\
+starwell sensor shoot --camera zwo --gain 100 -o DIR    shoots all sets, asks for cover and panel; analyses
+starwell sensor --folder DIR                            the same sets again
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `starwell sensor`."""
+    parser.epilog = _EPILOG
+    parser.add_argument("part", nargs="?", choices=["shoot"], help="shoot the sets first")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="the sets that shoot left in DIR")
     parser.add_argument(
         "--bias", nargs="+", type=Path, default=[], metavar="P", help="biases: a folder, or files"
     )
@@ -44,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="DIR", help="write Markdown and plots (needs starwell[report])"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    add_shooting(parser.add_argument_group("shoot"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(_listed(SensorStore().all())))
         return 0
     _check_targets(args)
-    found = analyse_files(args.bias, args.flat, args.dark, roi=args.roi, any_type=args.any_type)
+    bias, flat, dark = _sets(args)
+    found = analyse_files(bias, flat, dark, roi=args.roi, any_type=args.any_type)
     to_stdout = args.json == Path("-")
     kept = "" if args.no_store else _keep(found)
     if not to_stdout:
@@ -64,6 +75,18 @@ def run(args: argparse.Namespace) -> int:
     if args.report is not None:
         print(f"Wrote {_write_report(found, args.report)}", file=sys.stderr if to_stdout else sys.stdout)
     return 0
+
+
+def _sets(args: argparse.Namespace) -> tuple[list[Path], list[list[Path]], list[list[Path]]]:
+    """The sets as they were given, or those of a folder, shot first where that was asked for."""
+    folder: Path | None = shot(args) if args.part else args.folder
+    if folder is None:
+        return args.bias, args.flat, args.dark
+    if args.bias or args.flat or args.dark:
+        raise PlanError("Either a folder of all sets, or --bias, --flat and --dark: not both.")
+    if not folder.is_dir():
+        raise PlanError(f"There is no folder {folder}.")
+    return sets_in(folder)
 
 
 def _check_targets(args: argparse.Namespace) -> None:

@@ -41,12 +41,14 @@ class Rig(Protocol):
 
 
 class Shooting:
-    """One run of a schedule into a folder, a subfolder for each set."""
+    """One run of a schedule into a folder, a subfolder for each set. lit: how the light is put already."""
 
-    def __init__(self, schedule: Schedule, folder: Path, rig: Rig, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, schedule: Schedule, folder: Path, rig: Rig, told: Callable[[str], None], *, lit: str = ""
+    ) -> None:
         self._schedule, self._folder, self._rig, self._told = schedule, folder, rig, told
         self._darks: dict[tuple[float, float], float] = {}
-        self._lit = ""
+        self._lit = lit
 
     def run(self) -> int:
         """Shoot what is missing; how many frames that was. CameraError where the camera fails for good."""
