@@ -129,9 +129,7 @@ def _shared(address: str | None, console: Console) -> Iterator[Share | None]:
 
     with Cluster(address) as cluster:
         places = cluster.places
-        console.print(
-            f"{len(places)} workers share the work, {sum(places.values())} tasks at a time", markup=False
-        )
+        console.print(f"workers: {len(places)}, tasks at a time: {sum(places.values())}", markup=False)
         yield partial(OnCluster, cluster)
 
 

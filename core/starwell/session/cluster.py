@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ class Cluster:
     """The workers of the scheduler at this address; ClusterError where it or they are not there."""
 
     def __init__(self, address: str) -> None:
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it says is said here
         self._shared: dict[int, tuple[Any, Any]] = {}
         with warnings.catch_warnings():
             # Dask compares all its own packages; those that matter are compared by check_workers.
