@@ -92,7 +92,7 @@ def test_the_contract_holds_and_the_report_can_be_told_again(words, tmp_path, ca
     printed = capsys.readouterr()
     assert "low: 8 of 8 frames" in printed.err
     text = (report / "report.md").read_text()
-    assert "lose sensitivity as the light falls" in " ".join(text.split())
+    assert "sensitivity falls as the light gets less" in " ".join(text.split())
     assert "Not decided" in text
     for plot in ("fixed-pattern.png", "deficits.png", "depth.png"):
         assert f"({plot})" in text

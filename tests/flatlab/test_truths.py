@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from starwell.camera.chip import Flaw, Response, Silicon
 from starwell.camera.truths import Truth, chip_of
 from starwell.errors import MasterMismatch
 from starwell.flatlab.analysis import Analysis
+from starwell.flatlab.claim import answers, limits
 from starwell.flatlab.conclude import conclude
 from starwell.flatlab.hypotheses import Verdict
 from starwell.flatlab.results import Results
@@ -83,6 +85,17 @@ def test_the_cause_of_cold_pixels_is_named_and_its_ratios_are_right(judged, lab,
     coarser, by_gain = signature.by_gain
     assert coarser == pytest.approx(2.0, rel=0.02)
     assert by_gain.value == pytest.approx(lost(1.0, gain=OTHER_GAIN) / base, abs=0.05 * coarser)
+    lose, flats, same, price, dark = answers(found)
+    assert ("Yes: " in lose) == (truth is Truth.CHARGE_THRESHOLD)
+    assert ("Not so: " in lose) == (truth is not Truth.CHARGE_THRESHOLD)
+    flagged = found.details.flagged_percent
+    assert f"{flagged.bright:.1f} % off" in flats
+    assert f"leaves {flagged.same_condition:.1f} %" in same
+    # 100 dim flats of 8 e- and RN 1.3 or so; 120 darks
+    own, floor = (float(re.search(r"([\d.]+) %", text)[1]) for text in (price, dark))
+    assert own == pytest.approx(100 * np.sqrt(8 + 1.6**2) / 8 / 10, rel=0.1)
+    assert floor == pytest.approx(100 * 1.6 / 8 / np.sqrt(120), rel=0.1)
+    assert "for this camera" in limits(found)
 
 
 @pytest.mark.parametrize("truth", [Truth.LINEAR, Truth.LOW_QE])
@@ -98,6 +111,8 @@ def test_linear_pixels_need_no_more_than_a_bright_flat(judged, truth):
     assert found.large_scale_ratio == pytest.approx(1.0, abs=0.02)
     assert (found.details.weak_pixels > 100) == (truth is Truth.LOW_QE)
     assert "bright flat is enough" in found.recommendation
+    assert "None does that lacks" in answers(found)[0]
+    assert "would not have been seen" in limits(found)
 
 
 def test_a_converter_that_clips_is_refused_and_told_what_to_change(judged):
@@ -108,6 +123,8 @@ def test_a_converter_that_clips_is_refused_and_told_what_to_change(judged):
     assert "Raise the offset" in found.gate.advice
     assert "a gain of" in found.recommendation
     assert found.fpn_percent.additive <= 1.02 * found.fpn_percent.bright
+    assert len(answers(found)) == 1
+    assert "Not answered" in answers(found)[0]
 
 
 def test_darks_of_a_warmer_sensor_are_no_cold_pixels(judged):

@@ -199,7 +199,8 @@ class Ratio:
     error: float
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} ± {self.error:.2f}"
+        digits = 2 if self.error >= 0.01 else 3
+        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
 
     def off(self, expected: float, slack: float) -> float:
         """How many sigmas from this value, slack being what the model itself is good for."""

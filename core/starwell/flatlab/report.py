@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starwell.flatlab.claim import HYPOTHESIS, answers, limits
 from starwell.flatlab.findings import ByMethod, Findings, SetFound
 from starwell.flatlab.hypotheses import Verdict
 
@@ -14,31 +15,15 @@ METHODS = {
 }
 """What people call the methods."""
 
-HYPOTHESIS = (
-    "The hypothesis is that of the author of the 'cool-file correction' (apranat): pixels of CMOS sensors "
-    "that "
-    "look cold lose sensitivity as the light falls, so a bright flat, shot where they are at their best, "
-    "under-"
-    "corrects them, and no dark shows them. Flats shot like the lights themselves (some 300 frames through "
-    "solar film, at the lights' exposure, gain, temperature and level: same-condition flats) see each "
-    "pixel as "
-    "the lights do, and correct it. Whoever stacks hundreds of undithered subs sees the difference: cold "
-    "pixels "
-    "do not average out, they walk."
-)
-"""The seed of the experiment, as its author means it."""
-
 _METHOD = (
     "Dim and bright flats are compared pixel by pixel in electrons, d = L - F/a: a pixel's sensitivity "
-    "cancels, "
-    "and so do lamp and vignetting (ratios over 64 px, rows and columns are divided out). Pixels are flagged "
-    "beyond 5 sigmas in one half of the frames and measured in the other, so that no noise is counted as an "
-    "effect; as many pixels beyond 5 sigmas on the bright side are the control. What a method is worth is "
-    "measured on held-out frames without any noise model: the covariance of two independent corrected "
-    "means is "
-    "the fixed pattern (FPN) it leaves. N* is the number of undithered subs at which that pattern equals "
-    "their "
-    "noise."
+    "cancels, and so do lamp and vignetting (ratios over 64 px, rows and columns are divided out). Pixels "
+    "are flagged beyond 5 sigmas in one half of the frames and measured in the other, so that no noise is "
+    "counted as an effect; as many pixels beyond 5 sigmas on the bright side are the control. What a method "
+    "is worth is measured on held-out frames without any noise model: the covariance of two independent "
+    "corrected means is the fixed pattern (FPN) it leaves. N* is the number of undithered subs at which that "
+    "pattern equals their noise. The causes are told apart by how the deficit changes with light, with time "
+    "at one charge, and with gain at one charge."
 )
 
 VERDICTS = {
@@ -67,7 +52,8 @@ def as_text(findings: Findings) -> list[str]:
     lines += ["", f"  {'':<30}{'FPN %':>8}{'95 %':>14}{'N*':>9}"]
     for name, percent, interval, depth in _table(f):
         lines.append(f"  {name:<30}{percent:>8}{interval:>14}{depth:>9}")
-    lines += ["", *(f"  {line}" for line in f.why), "", f"  {f.recommendation}"]
+    lines += ["", *(f"  {line}" for line in f.why), "", *(f"  {line}" for line in answers(f))]
+    lines += ["", f"  {f.recommendation}"]
     return lines
 
 
@@ -84,6 +70,10 @@ def as_markdown(findings: Findings, plots: list[tuple[str, str]]) -> str:
         "## The hypothesis",
         "",
         HYPOTHESIS,
+        "",
+        *(f"- {line}" for line in answers(f)),
+        "",
+        limits(f),
         "",
         "## How it was tested",
         "",
@@ -132,8 +122,8 @@ def _found(f: Findings) -> list[str]:
             f"{d.level_e:.3g} e- ({part:.0f} %)."
         )
     lines.append(
-        f"{f.flagged_pixels} pixels are colder than 5 sigmas, {d.warm_pixels} warmer; by chance "
-        f"{d.chance:.1g} on each side."
+        f"The control: {d.warm_pixels} pixels are brighter by more than 5 sigmas, {f.flagged_pixels} darker; "
+        f"by chance {d.chance:.1g} on each side."
     )
     if d.confirmed_sigmas:
         lines.append(

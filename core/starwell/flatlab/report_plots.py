@@ -117,6 +117,9 @@ def _depth(figure_of: Any, findings: Findings) -> Any:
     axes.loglog(frames, first / np.sqrt(frames), color="tab:red", label="1/√N")
     if (floor := findings.fpn_percent.bright) is not None:
         axes.axhline(floor, color="grey", linestyle=":", label="fixed pattern")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set(xlabel="frames", ylabel="noise, % of the sky")
     axes.legend()
     return figure
