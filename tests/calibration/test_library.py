@@ -214,6 +214,8 @@ def test_needs_say_what_is_there_and_what_to_shoot(library: Library, night: Path
     other = replace(lights, exposure=replace(lights.exposure, gain=0.0))
     [short] = needs(other, library.kept(), kinds=[Kind.DARK])
     assert [d["field"] for d in short.listed()["differs"]] == ["gain"]  # type: ignore[union-attr]
+    library.add([night])  # its dark flats too
+    assert [need.kind for need in needs(lights, library.kept())] == [Kind.DARK, Kind.FLAT]
 
 
 def test_mixed_and_missing_headers_are_named() -> None:

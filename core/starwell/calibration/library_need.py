@@ -77,8 +77,17 @@ def needs(
     kinds: Sequence[Kind] = WANTED,
     at: datetime | None = None,
 ) -> list[Need]:
-    """Each kind of master for lights of these facts, or for those that are to be shot."""
-    return [_need(kind, lights, among, planned, at) for kind in kinds]
+    """Each kind of master for lights of these facts, or for those that are to be shot.
+
+    A bias is not asked for where the dark takes the lights' offset off and a dark flat that of the flats.
+    """
+    wanted = [_need(kind, lights, among, planned, at) for kind in kinds]
+    found = {need.kind: need.found.kept for need in wanted if need.found is not None}
+    flat = found.get(Kind.FLAT)
+    flat_done = flat is not None and (flat.finished or any(k.kind is Kind.DARK_FLAT for k in among))
+    if Kind.DARK in found and flat_done:
+        wanted = [need for need in wanted if need.kind is not Kind.BIAS or need.found is not None]
+    return wanted
 
 
 def _need(
