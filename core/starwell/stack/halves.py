@@ -43,7 +43,7 @@ class Halves:
     """The odd subs' sums on the tiles, fixed point like the stack's own."""
 
     def __init__(self, channels: int, size: tuple[int, int]) -> None:
-        self.tile = 64 if min(size) >= 1024 else 32
+        self.tile = 64 if min(size) >= 768 else 32
         self._every = max(EVERY, round(math.sqrt(size[0] * size[1] / MOST_PX)))
         step = self._every * self.tile
         self._starts = tuple(tuple(range(self.tile, n - self.tile + 1, step)) for n in size)
