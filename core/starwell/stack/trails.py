@@ -118,8 +118,8 @@ def _chords(rho: Float64, c: float, s: float, size: tuple[int, int]) -> Float32:
     low, high = np.full(rho.size, -np.inf), np.full(rho.size, np.inf)
     for slope, start, end in ((-s, rho * c, size[1]), (c, rho * s, size[0])):
         slope = slope if abs(slope) > 1e-9 else 1e-9
-        ends = np.sort([(-0.5 - start) / slope, (end - 0.5 - start) / slope], axis=0)
-        low, high = np.maximum(low, ends[0]), np.minimum(high, ends[1])
+        a, b = (-0.5 - start) / slope, (end - 0.5 - start) / slope
+        low, high = np.maximum(low, np.minimum(a, b)), np.minimum(high, np.maximum(a, b))
     length: Float32 = np.maximum(high - low, 0).astype(np.float32)
     return length
 
