@@ -60,7 +60,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     found = masters(folder, night)
     intake = Intake(Calibrator(found, lights.facts), found)
     del found
-    pipeline = Pipeline(intake, partial(_frame, lights))
+    pipeline = Pipeline(intake, partial(_frame, lights), read=partial(_frame, lights))
     told: dict[str, list[float]] = {"wall_s": [], "cpu_s": [], "rss_mb": []}
     fresh, stacked = [], 0
     started, cpu = time.perf_counter(), time.process_time()
@@ -68,7 +68,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     for number, sub in zip(numbers, intake.prepared(numbers, partial(_frame, lights)), strict=True):
         if isinstance(sub, StorageError):
             raise sub
-        events = list(pipeline.feed(sub))
+        events = list(pipeline.feed(sub, more=number < subs))
         now, spent = time.perf_counter(), time.process_time()
         told["wall_s"].append(now - started)
         told["cpu_s"].append(spent - cpu)

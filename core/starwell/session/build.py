@@ -50,19 +50,31 @@ class SubLost(StorageError):
 
 
 class Builder:
-    """Reads subs again, places them on a reference, and stacks them."""
+    """Reads subs again, places them on a reference, and stacks them.
 
-    def __init__(self, intake: Intake, reread: Reread, members: Members, method: Method) -> None:
+    read: reread that can read into a frame's room, where there is such a one.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        reread: Reread,
+        members: Members,
+        method: Method,
+        read: Reader | None = None,
+    ) -> None:
         self.intake = intake
         self.members = members
         self.method = method
         self.cleaner = Cleaner(intake)
         self._reread = reread
+        self._read = read
         self._coming: Generator[tuple[int, _Loaded]] | None = None
 
     def calibrated(self, number: int) -> Calibrated:
         """A sub that was measured before, calibrated again; SubLost when it cannot be read any more."""
-        calibrated = self._from_ahead(number) or self._loaded(number)
+        room = self.intake.room if self._read is not None else None
+        calibrated = self._from_ahead(number) or self._loaded(number, self._read, room)
         if isinstance(calibrated, StorageError):
             raise SubLost(number, str(calibrated)) from calibrated
         if isinstance(calibrated, Unfit):
@@ -143,6 +155,13 @@ class Builder:
         for added in start(stack, entries, self.calibrated):
             members[added.entry.number].note(added)
         for number in [n for n in members if n not in chosen] if others is None else others:
+            self.add(stack, number, self.calibrated(number))
+        return stack
+
+    def one_by_one(self, reference: Candidate, numbers: Iterable[int]) -> RunningStack:
+        """A stack of these members, each judged by those before it; the first one by none."""
+        stack = self.empty_stack(reference)
+        for number in numbers:
             self.add(stack, number, self.calibrated(number))
         return stack
 

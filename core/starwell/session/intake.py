@@ -170,12 +170,20 @@ class Intake:
         finally:
             self._scratch = own
 
+    @property
+    def room(self) -> Float32:
+        """A frame's room that the next calibration without room of its own overwrites."""
+        return self._room(self.facts.shape)
+
+    def _room(self, shape: tuple[int, ...]) -> Float32:
+        if self._scratch is None or self._scratch.shape != shape:
+            self._scratch = np.empty(shape, np.float32)
+        return self._scratch
+
     def calibrate(self, frame: Frame, room: Float32 | None = None) -> Calibrated | Unfit:
         """The calibrated sub, in this room, or else in the one that the next call overwrites."""
         if room is None:
-            if self._scratch is None:
-                self._scratch = np.empty(frame.pixels.shape, np.float32)
-            room = self._scratch
+            room = self._room(frame.pixels.shape)
         try:
             calibrated = self._calibrator.calibrate(frame, out=room)
         except MasterMismatch as mismatch:

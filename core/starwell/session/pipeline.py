@@ -22,7 +22,7 @@ from starwell.measure.quality import Gates, Reason
 from starwell.session.astray import other_field
 from starwell.session.build import Builder, Method, SubLost
 from starwell.session.events import Event, StackMeasured, StackStarted, SubRejected
-from starwell.session.intake import Intake, Prepared, Reread, Unfit
+from starwell.session.intake import Intake, Prepared, Reader, Reread, Unfit
 from starwell.session.members import Member, Members, centre_shift, stacked_event
 from starwell.session.noise import stack_noise
 from starwell.session.registration import (
@@ -36,6 +36,8 @@ from starwell.stack.ring import RING, Ring
 from starwell.stack.running import RunningStack
 
 _WARM_UP = 7
+_NOISE_EVERY = 4
+"""Subs from one measurement of the noise to the next, while more of them wait."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,22 +58,29 @@ class PipelineState:
 class Pipeline:
     """One running stack and its subs. Opens no file and starts no thread of its own but the stack's.
 
-    reread hands out a fed frame again: the warm-up, undo and redo need it.
+    reread hands out a fed frame again: the warm-up, undo and redo need it. read: the same, where it can read
+    into a frame's room; that saves the memory of a raw frame.
     """
 
-    def __init__(self, intake: Intake, reread: Reread, method: Method | None = None) -> None:
+    def __init__(
+        self, intake: Intake, reread: Reread, method: Method | None = None, *, read: Reader | None = None
+    ) -> None:
         self.intake = intake
         self.members = Members()
         self.stack: RunningStack | None = None
         self.reference: Candidate | None = None
         self.gates = Gates()
-        self._builder = Builder(intake, reread, self.members, method or Method())
+        self._builder = Builder(intake, reread, self.members, method or Method(), read)
         self._ring = Ring()
         self._settled = False
         self._expected: Transform | None = None
 
-    def feed(self, sub: Frame | Prepared | Unfit) -> Iterator[Event]:
-        """Take one sub the whole way, or what is left of it where the intake has prepared it."""
+    def feed(self, sub: Frame | Prepared | Unfit, *, more: bool = False) -> Iterator[Event]:
+        """Take one sub the whole way, or what is left of it where the intake has prepared it.
+
+        more: another one waits. A stack that would soon be begun anew is then not begun, and the noise is
+        told of every fourth sub; what the stack is in the end does not depend on it.
+        """
         number = sub.facts.number
         if number in self.members:
             raise PlanError(f"Sub {number} has been fed already; every sub needs a number of its own.")
@@ -80,17 +89,25 @@ class Pipeline:
             self.gates.keep_out(taken.reason, taken.detail)
             self.members.add(number, Member(taken.facts))
             yield self._kept_out(number, taken.reason, taken.detail)
-            return
-        with self.intake.working_in(taken.calibrated.pixels):
-            yield from self._feed(number, taken)
+        else:
+            with self.intake.working_in(taken.calibrated.pixels):
+                yield from self._feed(number, taken, more)
+        if not more:
+            yield from self.catch_up()
 
-    def _feed(self, number: int, sub: Prepared) -> Iterator[Event]:
+    def catch_up(self) -> Iterator[Event]:
+        """Begin the stack where that was put off: as if every sub had been added when it was fed."""
+        if self.stack is None and self.members.count():
+            yield from self._begin("first subs", self.reference)
+            yield from self._noise_event()
+
+    def _feed(self, number: int, sub: Prepared, more: bool) -> Iterator[Event]:
         candidate = self.intake.candidate(sub)
         yield self.intake.measured_event(candidate)
         self.members.add(number, Member.of(candidate))
         refusal = self._judge(candidate)
         if refusal is None:
-            yield from self._stack(number, sub.calibrated)
+            yield from self._stack(number, sub.calibrated, more)
             return
         yield refusal
         if refusal.reason == Reason.NO_MATCH:
@@ -101,7 +118,7 @@ class Pipeline:
     def finish(self) -> Iterator[Event]:
         """The series is over: a night shorter than the warm-up still gets its best stack."""
         count = self.members.count()
-        if self.stack is not None and 1 < count < _WARM_UP:
+        if 1 < count < _WARM_UP:
             yield from self._begin("the series is over")
         noise = self.noise()
         if noise is not None:
@@ -155,6 +172,7 @@ class Pipeline:
         member = self.members.known(number)
         if not member.stacked:
             raise PlanError(f"Sub {number} is not in the stack ({member.reason}).")
+        yield from self.catch_up()
         if self.stack is not None and member.entry is not None:
             member.entry = self.stack.remove(self._builder.calibrated(number), member.entry)
         member.reason = Reason.REJECTED_BY_HAND
@@ -220,14 +238,21 @@ class Pipeline:
         self._expected = place.transform
         return None
 
-    def _stack(self, number: int, calibrated: Calibrated) -> Iterator[Event]:
+    def _stack(self, number: int, calibrated: Calibrated, more: bool) -> Iterator[Event]:
         member = self.members[number]
         assert member.placed is not None
         was_complete = self._ring.complete
         self._ring.offer(number, centre_shift(member.placed, member.facts))
         count = self.members.count()
-        if self.stack is None or (count >= _WARM_UP and not self._settled):
-            yield from self._begin("first subs" if count < _WARM_UP else "the best of the first subs")
+        if count >= _WARM_UP and not self._settled:
+            yield from self._begin("the best of the first subs")
+        elif self.stack is None:
+            if more:
+                # As if it were stacked now: the next subs are judged by what was found in this one.
+                self._builder.cleaner.clean(member, calibrated)
+                yield stacked_event(self.members, number)
+                return
+            yield from self._begin("first subs", self.reference)
         elif self._ring.complete and not was_complete and self._settled:
             yield from self._begin("enough dither positions to tell hot pixels from stars")
         else:
@@ -239,20 +264,25 @@ class Pipeline:
         yield stacked_event(self.members, number)
         if self._settled and self._ring.complete:
             member.slim()
-        yield from self._noise_event()
+        if not (more and count % _NOISE_EVERY):
+            yield from self._noise_event()
 
-    def _begin(self, why: str) -> Iterator[Event]:
+    def _begin(self, why: str, reference: Candidate | None = None) -> Iterator[Event]:
         """Build the stack anew from all its members, about the best reference known.
 
+        reference: the one they were fed on; the stack is then what it is when each is added as it is fed.
         Members that cannot be read any more are left out.
         """
-        chosen = self._choose_reference()
+        chosen = reference or self._choose_reference()
         self.close()
         while self.stack is None:
             stacked = [number for number, _ in self.members.stacked()]
             first = self._ring.members if self._ring.complete else stacked[:RING]
             try:
-                self.stack = self._builder.begin(chosen, first)
+                if reference is None:
+                    self.stack = self._builder.begin(chosen, first)
+                else:
+                    self.stack = self._builder.one_by_one(chosen, stacked)
             except SubLost as lost:
                 yield self._lost(lost)
         source = chosen.facts.source

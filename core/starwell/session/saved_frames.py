@@ -12,7 +12,7 @@ from pathlib import Path
 
 from starwell.errors import FileDamaged, StorageError
 from starwell.files.frames import open_facts, open_frame
-from starwell.frame import Facts, Frame, Kind
+from starwell.frame import Facts, Float32, Frame, Kind
 from starwell.session.journal import FrameSaved, Journal
 from starwell.session.night_files import Night
 
@@ -27,8 +27,8 @@ class SavedFrames:
         self._journal = journal
         self._unchanged: set[int] = set()
 
-    def __call__(self, number: int) -> Frame:
-        """The frame on disk.
+    def __call__(self, number: int, room: Float32 | None = None) -> Frame:
+        """The frame on disk, in the last bytes of this room where it is given.
 
         Raises StorageError when it is not there any more, FileDamaged when a file outside of the night's
         folder is not the one that it was: it may by now be another sub under the same name.
@@ -41,7 +41,7 @@ class SavedFrames:
             if path.stat().st_size != record.size or sha256_of(path) != record.sha256:
                 raise FileDamaged(f"{path} was changed since: it may show another sub by now.")
             self._unchanged.add(number)
-        return _told(open_frame(path), record)
+        return _told(open_frame(path, room), record)
 
     def seen(self, number: int, frame: Frame | None) -> Frame:
         """The frame that is still in memory, with the facts that its file gives; read again for None."""

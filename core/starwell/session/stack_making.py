@@ -14,7 +14,7 @@ from starwell.session.advice_audit import Audit
 from starwell.session.automatic import masters_for
 from starwell.session.build import Method
 from starwell.session.events import Event, QualityAdvice
-from starwell.session.intake import Intake, Reread
+from starwell.session.intake import Intake, Reader
 from starwell.session.master_audit import look_over
 from starwell.session.pipeline import Pipeline
 from starwell.session.plan import MasterPaths, Plan
@@ -27,7 +27,7 @@ class StackMaking:
     def __init__(
         self,
         plan: Plan,
-        reread: Reread,
+        reread: Reader,
         publish: Callable[[Event], None],
         audited: Callable[[Audit, int], None] | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class StackMaking:
                 self._publish(QualityAdvice(subject="masters", advice=told))
         self._look_over(facts, masters)
         method = Method(Kernel(self._options.kernel), self._options.reject == "noise-model")
-        return Pipeline(intake, self._reread, method)
+        return Pipeline(intake, self._reread, method, read=self._reread)
 
     def _look_over(self, facts: Facts, masters: Masters) -> None:
         """What the first sub says of the masters."""

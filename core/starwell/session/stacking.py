@@ -99,6 +99,8 @@ class Stacking:
         self._fed: set[int] = set()
         self._unfit: set[int] = set()
         self._commands = self._restacks = 0
+        self._again = 0
+        """The last of the subs that are stacked again from disk."""
         self._ended: Position | None = None
         self._finish_at_end = False
         self._thread: threading.Thread | None = None
@@ -205,13 +207,19 @@ class Stacking:
         if number not in self._unfit and not self._is_taken(number, frame):
             return
         self._fed.add(number)
+        if number == self._again:
+            self._guarded(self._catch_up)
         self._note_change()
+
+    def _catch_up(self) -> None:
+        for event in self._stacks.catch_up():
+            self._tell(event)
 
     def _is_taken(self, number: int, frame: Frame | None) -> bool:
         """Give a sub to the stacks; False where it broke one, and all are stacked again without it."""
         try:
             seen = self._frames.seen(number, frame)
-            for event in self._stacks.feed(seen):
+            for event in self._stacks.feed(seen, more=number < self._again):
                 self._tell(event)
         except StorageError as error:
             self._keep_out(number, "unreadable", str(error))
@@ -236,7 +244,9 @@ class Stacking:
         position = take_up(self._checkpoint, self._stacks, self._journal)
         self._fed, self._commands, self._restacks = set(position.fed), position.commands, position.restacks
         commands = commands_of(self._journal.records)[position.commands :]
-        self._turns.begin_again([n for n in numbers if n not in self._fed], commands)
+        again = [n for n in numbers if n not in self._fed]
+        self._again = max(again, default=0)
+        self._turns.begin_again(again, commands)
         self._note_change()
 
     def _by_hand(self, command: AnyStackCommand) -> None:

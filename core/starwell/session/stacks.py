@@ -92,13 +92,22 @@ class Stacks:
     def __contains__(self, number: int) -> bool:
         return number in self._of_number
 
-    def feed(self, frame: Frame) -> Iterator[Event]:
-        """Take a sub to its stack; MasterError when the masters at hand do not fit it."""
+    def feed(self, frame: Frame, *, more: bool = False) -> Iterator[Event]:
+        """Take a sub to its stack; MasterError when the masters at hand do not fit it.
+
+        more: others wait, as `Pipeline.feed` says.
+        """
         combination = Combination.of(frame.facts)
         stack = self._current.get(combination) or self._new(combination, frame.facts)
-        yield from self._feed(stack, frame)
+        yield from self._feed(stack, frame, more=more)
         if len(stack.lost) >= _IN_A_ROW and combination not in self._whole:
             yield from self._perhaps_another_field(stack)
+
+    def catch_up(self) -> Iterator[Event]:
+        """Begin the stacks that were put off because more subs waited."""
+        for stack in self.all:
+            for event in stack.pipeline.catch_up():
+                yield _named(event, stack)
 
     def finish(self) -> Iterator[Event]:
         """The series is over, for every stack."""
@@ -217,12 +226,12 @@ class Stacks:
         self._current[combination] = stack
         return stack
 
-    def _feed(self, stack: Stack, frame: Frame) -> Iterator[Event]:
+    def _feed(self, stack: Stack, frame: Frame, *, more: bool = False) -> Iterator[Event]:
         number = frame.facts.number
         stack.changes += 1
         self._of_number.pop(number, None)
         self._of_number[number] = stack
-        for event in stack.pipeline.feed(frame):
+        for event in stack.pipeline.feed(frame, more=more):
             if isinstance(event, SubStacked) and event.number == number:
                 stack.lost.clear()
             elif isinstance(event, SubRejected) and event.number == number:
