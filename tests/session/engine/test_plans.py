@@ -219,7 +219,7 @@ def test_a_clock_time_ends_the_lights_and_what_follows_them_is_taken_all_the_sam
     )
     heard = house.run(plan, camera, now=lambda: camera.night)
     assert len(taken(heard)) == 6
-    advice = [e.advice for e in heard.of(QualityAdvice) if e.subject == "outlook"]
+    advice = [e.advice for e in heard.of(QualityAdvice) if e.subject == "plan"]
     assert advice == ["The lights end: 03:02 (03:02)."]
     flats = [open_frame(house.night / file) for file in taken(heard, Kind.FLAT)]
     assert len(flats) == 3
