@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from starwell.align.transform import Transform
 from starwell.frame import Plane, Planes
-from starwell.stack.coherence import Moves, band_power, coherence, star_power
+from starwell.stack.coherence import Moves, band_power, block_share, coherence, star_power
 from starwell.stack.halves import Halves
 from starwell.stack.kernels import Kernel, Scratch
 from starwell.stack.pattern import common, pattern
@@ -136,3 +136,16 @@ def test_too_little_sky_tells_nothing():
 def test_stars_leave_less_in_the_finer_band(fwhm):
     assert star_power(1, fwhm) < 0.2 * star_power(2, fwhm)
     assert math.isclose(band_power(1).sum(), 1.0)
+
+
+@pytest.mark.parametrize("kernel", [Kernel.LINEAR, Kernel.CUBIC, Kernel.LANCZOS])
+@pytest.mark.parametrize(("dx", "dy"), [(0.5, 0.5), (0.25, -1.3), (0.0, 0.0)])
+def test_what_block_means_lose_to_interpolation_is_foreseen(kernel, dx, dy):
+    raw = np.random.default_rng(5).standard_normal((SIDE, SIDE), dtype=np.float32)
+    warp = Warp(Transform(1, 0, -dx, 0, 1, -dy), MONO, (SIDE, SIDE), (SIDE, SIDE), kernel)
+    bands = [np.array(warp.band(raw, 0, y, min(y + 64, SIDE), Scratch())) for y in range(0, SIDE, 64)]
+    inner = np.concatenate(bands)[16:-16, 16:-16]
+    lost = [pixels.reshape(60, 8, 60, 8).mean(axis=(1, 3)).std() for pixels in (inner, raw[16:-16, 16:-16])]
+    share = block_share(moved([(dx, dy)]), moved([(dx, dy)]), kernel, 8)
+    assert lost[0] / lost[1] == pytest.approx(np.sqrt(share), rel=0.015)
+    assert share == pytest.approx(1.0, abs=0.13)

@@ -117,7 +117,8 @@ class StackMeasured(Event, frozen=True, kw_only=True):
     ideal_e is a single sub's noise over sqrt(effective subs) and, in colour, of the samples that a plane has
     per pixel of the stack; reached_e are half-stack figures at blocks of 1, 2, 4, 8 and 16 px, each times
     its block size, so that white noise reads the same in all. efficiency_percent is taken at
-    efficiency_block_px, 16 for full-size colour: finer blocks are flattered by interpolation. fixed_e: the
+    efficiency_block_px, 16 for full-size colour: finer blocks are flattered by interpolation, and what it
+    still takes there is put back where it is known. fixed_e: the
     fixed pattern's floor. n_star: subs until it outweighs the noise. gain_percent: by how much less noise as
     many subs again would leave. masters_e: what the masters add. efficiency_error_percent: the standard error
     of the efficiency, which is read from so many blocks where the stack is fully covered. None: not known.

@@ -13,7 +13,7 @@ from starwell.session.events import StackMeasured
 from starwell.session.intake import Intake
 from starwell.session.members import Member, Members
 from starwell.session.records import NoiseRecord
-from starwell.stack.coherence import Coherence, Moves, coherence
+from starwell.stack.coherence import Coherence, Moves, block_share, coherence
 from starwell.stack.halves import BLOCKS, Reached
 from starwell.stack.pattern import Pattern, common, pattern
 from starwell.stack.running import RunningStack
@@ -63,9 +63,12 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
     egain, density = intake.model.egain, intake.planes.density(channel)
     ideal = reference / math.sqrt(float(weights.sum()) * density)
     block = efficiency_block_px(intake.planes)
-    at_block, error = reached.get(block, Reached(math.nan, math.nan))
     effective = members.effective()
-    shared = _shared(placed, weights, stack)
+    halves = _moves(placed, weights, stack)
+    shared = None if halves is None else coherence(*halves, stack.kernel)
+    if block in reached and halves is not None and _sample_px(stack.planes) == 1:
+        reached[block] = _freed(reached[block], block_share(*halves, stack.kernel, block))
+    at_block, error = reached.get(block, Reached(math.nan, math.nan))
     seen = _outlook(stack, channel, at_block, shared, effective)
     moving = 1.0 if shared is None else shared.white + (1 - shared.white) / effective
     masters = masters_variance_e2(intake.masters, intake.model, _sky_adu(members, intake))
@@ -170,7 +173,14 @@ def _outlook(
     return outlook(found, at_block, effective)
 
 
-def _shared(placed: list[tuple[int, Member]], weights: Float64, stack: RunningStack) -> Coherence | None:
+def _freed(reading: Reached, share: float) -> Reached:
+    """A reading freed of what interpolation takes over the blocks' edges: kernels read alike."""
+    return reading._replace(sigma=reading.sigma / math.sqrt(share))
+
+
+def _moves(
+    placed: list[tuple[int, Member]], weights: Float64, stack: RunningStack
+) -> tuple[Moves, Moves] | None:
     """How far odd and even subs moved against each other, in samples of a colour plane.
 
     Looked up at three points of the frame, for a field may turn.
@@ -192,7 +202,7 @@ def _shared(placed: list[tuple[int, Member]], weights: Float64, stack: RunningSt
         halves.append(Moves(shift, turns, weights[mine]))
     if all(np.ptp(half.shift, axis=1).max() < _ALIKE_PX for half in halves):
         halves = [half._replace(shift=half.shift[:, :1]) for half in halves]
-    return coherence(halves[0], halves[1], stack.kernel)
+    return halves[0], halves[1]
 
 
 def _sky_adu(members: Members, intake: Intake) -> float:

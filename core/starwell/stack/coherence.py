@@ -57,11 +57,19 @@ def coherence(odd: Moves, even: Moves, kernel: Kernel) -> Coherence:
     through = _shared(odd, even, kernel)
     white = np.full((_COUNT, _COUNT), 1 / _COUNT**2)
     bands = [np.outer(power, power) for power in map(band_power, SCALES)]
-    smoothed = [_smoothed((odd, even), kernel, power) for power in map(band_power, SCALES)]
+    response = np.abs(_table(kernel)) ** 2
+    smoothed = [_over_subs((odd, even), response @ power) for power in map(band_power, SCALES)]
     kept = [float((through * band).sum()) for band in bands]
     return Coherence(
         tuple(Shared(k, s) for k, s in zip(kept, smoothed, strict=True)), float((whole * white).sum())
     )
+
+
+def block_share(odd: Moves, even: Moves, kernel: Kernel, block: int) -> float:
+    """What a kernel leaves of the variance of means of block×block samples; the rest crosses their edges."""
+    box = np.ones(block)
+    through = [np.convolve(box, weights).astype(np.float64) for weights in taps(kernel).weights]
+    return _over_subs((odd, even), np.array([np.square(each).sum() / block for each in through]))
 
 
 def band_power(scale: int) -> Float64:
@@ -103,9 +111,8 @@ def _responses(half: Moves, some: NDArray[np.bool_], kernel: Kernel | None) -> t
     return turned[:, :, 0] * half.weight[some][:, None, None], turned[:, :, 1]
 
 
-def _smoothed(halves: tuple[Moves, Moves], kernel: Kernel, power: Float64) -> float:
-    """What the kernel leaves of white noise in a band, on average over the subs."""
-    left = (np.abs(_table(kernel)) ** 2) @ power
+def _over_subs(halves: tuple[Moves, Moves], left: Float64) -> float:
+    """What is left of white noise along both axes, on average over the subs; left: by phase."""
     both = [left[_whole_and_phase(half.shift)[1]].prod(axis=-1).mean(axis=-1) for half in halves]
     weights = [np.square(half.weight) for half in halves]
     total = sum(float((v * w).sum()) for v, w in zip(both, weights, strict=True))
