@@ -24,7 +24,7 @@ def test_dithering_divides_what_masters_add():
 
 
 def test_darks_follow_from_read_noise_and_sky(noise_of):
-    need = darks(noise_of(sky_e=8.0, read_noise_e=1.3), lights=300)
+    need = darks(noise_of(sky_e=None, sub_sigma_e=9.69**0.5, read_noise_e=1.3), lights=300)
     share = 1.69 / 9.69
     assert need.frames == 520  # 300 · share / 0.1025 = 510.5
     assert added(300, need.frames, share, 1) < frame_counts.MOST
@@ -33,7 +33,8 @@ def test_darks_follow_from_read_noise_and_sky(noise_of):
 
 
 def test_a_bright_sky_needs_no_more_than_the_fewest_darks(noise_of):
-    assert darks(noise_of(sky_e=246.0, read_noise_e=1.5), lights=100).frames == frame_counts.FEWEST_DARKS
+    sky_of_246_e = noise_of(sub_sigma_e=248.25**0.5, read_noise_e=1.5)
+    assert darks(sky_of_246_e, lights=100).frames == frame_counts.FEWEST_DARKS
 
 
 def test_without_a_measured_sub_the_usual_number_is_said_to_be_usual():

@@ -108,3 +108,11 @@ def test_advice_does_not_cover_a_serious_alert_until_it_is_acknowledged():
 def test_a_rejection_that_rings_is_an_alert():
     assert seen(clouds(4, alarm=True)).alert == ("sub 4: clouds", True)
     assert seen(clouds(4)).alert is None
+
+
+def test_a_night_of_any_length_takes_no_more_than_a_long_one():
+    night = seen(*(event for n in range(1, 3001) for event in (stacked(n, n), noise(n))))
+    assert list(night.subs) == list(range(2001, 3001))
+    assert len(night.noise) <= 400
+    assert min(night.noise) == 1
+    assert list(night.noise)[-200:] == list(range(2801, 3001))

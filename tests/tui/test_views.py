@@ -203,12 +203,13 @@ async def test_a_box_that_is_left_stays_and_x_takes_it_away(engine_app, script, 
 
 
 async def test_no_box_leaves_the_stack(engine_app, told, answers, large):
-    async with engine_app.run_test(size=(120, 40)) as pilot:
-        await told(pilot, engine_app, answers(large))
-        await pilot.press("z", *["left"] * 30, *["plus"] * 20, *["up"] * 30)
+    async with engine_app.run_test(size=(60, 18)) as pilot:
+        small = msgspec.structs.replace(large, full_rows=40, full_columns=40)
+        await told(pilot, engine_app, answers(small))
+        await pilot.press("z", *["left"] * 12, *["plus"] * 10, *["up"] * 3)
         box = engine_app.desk.view.box
-        assert (box.x, box.y, box.width, box.height) == (0, 0, FULL, FULL)
-        await pilot.press(*["minus"] * 60)
+        assert (box.x, box.y, box.width, box.height) == (0, 0, 40, 40)
+        await pilot.press(*["minus"] * 10)
         assert engine_app.desk.view.box.width >= 4
 
 

@@ -37,18 +37,20 @@ def added(lights: int, frames: int, share: float, positions: int) -> float:
 
 def darks(noise: StackMeasured | None, lights: int, positions: int = 1) -> Need:
     """Darks so that their master adds MOST at most: a dark has the read noise, a light the sky's as well."""
-    if noise is None or noise.sky_e is None or noise.read_noise_e <= 0:
+    if noise is None or noise.read_noise_e <= 0:
         why = f"{USUAL_DARKS} are usual: the noise of tonight's subs is not measured yet."
         return Need(USUAL_DARKS, why)
     read = noise.read_noise_e**2
-    share = read / (noise.sky_e + read)
+    # From the noise, for without a dark nobody knows how much of the level is the sky's.
+    sky_e = max(noise.sub_sigma_e**2 - read, 0.0)
+    share = read / (sky_e + read)
     needed = math.ceil(lights * share / (allowed() * max(positions, 1)))
     count = max(math.ceil(needed / 10) * 10, FEWEST_DARKS)
     percent = 100 * added(lights, count, share, positions)
     return Need(
         count,
         f"{count} darks add {percent:.1f} % to the noise of {lights} {_spread(positions)} "
-        f"(read {noise.read_noise_e:.1f} e-, sky {noise.sky_e:.0f} e-); {100 * MOST:.0f} % needs {needed}.",
+        f"(read {noise.read_noise_e:.1f} e-, sky {sky_e:.0f} e-); {100 * MOST:.0f} % needs {needed}.",
     )
 
 

@@ -16,9 +16,9 @@ from starwell.session import events as ev
 from starwell_tui.takings import Takings
 from starwell_tui.words import words_of
 
-TRUTH, OUTLOOK = "truth", "outlook"
+TRUTH, EXPECTED = "truth", ("outlook", "memory")
 """The subject of advice that compares the stack with a simulated sky."""
-KEPT_LINES, KEPT_TEMPERATURES = 2000, 60
+KEPT_LINES, KEPT_TEMPERATURES, KEPT_SUBS, KEPT_NOISES = 2000, 60, 1000, 400
 
 
 class Standing(StrEnum):
@@ -233,12 +233,14 @@ class Night:
     def _put(self, number: int, standing: Standing, **told: Any) -> None:
         told = {"rejected": None} | told
         self.subs[number] = replace(self.subs.get(number, Sub(number)), standing=standing, **told)
+        if len(self.subs) > KEPT_SUBS:
+            del self.subs[next(iter(self.subs))]
 
     def _noise(self, event: ev.StackMeasured) -> None:
         # The curve ends at the present stack: with a sub taken out it is shorter.
         self.stack = event.stack
         kept = {subs: seen for subs, seen in self.noise.items() if subs < event.stacked}
-        self.noises[event.stack] = kept | {event.stacked: event}
+        self.noises[event.stack] = _thinned(kept | {event.stacked: event})
         self.livetime_s = event.livetime_s
         self.truth = ()
 
@@ -246,8 +248,8 @@ class Night:
         match event:
             case ev.QualityAdvice(subject=subject) if subject == TRUTH:
                 self.truth += tuple(event.advice.splitlines())
-            case ev.QualityAdvice(subject=subject) if subject == OUTLOOK:
-                return
+            case ev.QualityAdvice(subject=subject, serious=False) if subject in EXPECTED:
+                return  # worth a line of the log, but nobody's consent
             case ev.QualityAdvice():
                 self._alert(words_of(event), serious=event.serious)
             case ev.CameraFault():
@@ -269,6 +271,15 @@ class Night:
             if isinstance(event, ev.Noted):
                 at = datetime.fromisoformat(event.at).astimezone() if event.at else at
             self.log.append(Line(at, words))
+
+
+def _thinned(curve: dict[int, ev.StackMeasured]) -> dict[int, ev.StackMeasured]:
+    """A curve of so many points at most: every other one of its older half is left out."""
+    if len(curve) <= KEPT_NOISES:
+        return curve
+    subs = sorted(curve)
+    left_out = set(subs[1 : len(subs) // 2 : 2])
+    return {number: seen for number, seen in curve.items() if number not in left_out}
 
 
 def _about(text: str) -> str:

@@ -25,7 +25,7 @@ COLOUR_SYSTEMS = {
     ColourDepth.MONO: "standard",
 }
 """What Textual calls them."""
-CALM = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "TEXTUAL_FPS": "15"}
+CALM = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "TEXTUAL_FPS": "30"}
 """Textual's settings for a terminal at the other end of a slow line."""
 
 

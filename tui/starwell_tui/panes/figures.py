@@ -105,9 +105,13 @@ def bar(night: Night) -> list[Piece]:
     if latest is None:
         return [(" noise: measured once two subs are stacked", LABEL)]
     pieces: list[Piece] = []
+    sub = night.latest_measured
+    known = sub is not None and sub.sky_e is not None
+    of_sky = (
+        (("sky", sky(sub.sky_e, night.seconds)), ("", limited(sub.sky_e, latest))) if sub and known else ()
+    )
     for label, value in (
-        ("sky", sky(latest.sky_e, night.seconds)),
-        ("", limited(latest.sky_e, latest)),
+        *of_sky,
         ("reached", f"{at(latest, judged(latest))} e-"),
         ("ideal", f"{latest.ideal_e:.2f}"),
     ):
