@@ -6,7 +6,7 @@ Where there are many small ones the summits of the bin are all of them; else SEP
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -97,7 +97,7 @@ def find_stars(luminance: Luminance, *, saturation_adu: float, faint: bool = Fal
 
     luminance: at factor 1. saturation_adu: on the pixels' own scale. Thresholds are 5 sigma of the smoothed
     bin, 4 where that finds fewer than 20 stars or faint is asked for. Doughnuts and long trails are measured
-    on 2, 4 or 8 sensor px per px.
+    on 2, 4 or 8 sensor px per px. The luminance's half is smoothed in place: it is of no use afterwards.
     """
     best, view = Profiles.none(), luminance
     for _ in range(_SCALES):
@@ -109,7 +109,7 @@ def find_stars(luminance: Luminance, *, saturation_adu: float, faint: bool = Fal
             best = found
         if found.count >= FEW_STARS and found.whole_share > _MOSTLY_WHOLE:
             break
-        view = coarse
+        view = replace(view, half=None).binned(coarse.factor)
     return _listed(best, luminance.size)
 
 
@@ -124,8 +124,9 @@ def _shows_more(coarse: Profiles, fine: Profiles) -> bool:
 def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, faint: bool) -> Profiles:
     """Whole stars found on `coarse` and measured on `view`, which is twice as fine."""
     assert coarse.plane is not None
-    smooth = _compact(coarse.plane)
     sigma = haar_noise(coarse.plane)
+    smooth = coarse.plane
+    _compact(smooth)
     found = Profiles.none(view.factor)
     deep = view.factor == 1  # coarser planes keep slow noise that 4 sigma would run together
     looks = [(5.0, _ACTIVE), (4.0, _MOST_ACTIVE)] if deep else [(5.0, _MOST_ACTIVE)]
@@ -163,9 +164,9 @@ def _whole(
     return found.where(whole, whole_share=float(whole[:50].mean()) if len(whole) else 0.0)
 
 
-def _compact(plane: Float32) -> Float32:
-    """The smoothed plane above the mean of its surroundings: nebulae would run stars together."""
-    out = np.empty_like(plane)
+def _compact(plane: Float32) -> None:
+    """Smooth the plane above the mean of its surroundings, in place: nebulae would run stars together."""
+    before, waiting = plane[:0], plane[:0]  # rows are replaced when the next ones need them no more
     for first in range(0, len(plane), _BAND_ROWS):
         top, end = max(0, first - _HALO_ROWS), min(len(plane), first + _BAND_ROWS)
         rows = plane[top : end + _HALO_ROWS]
@@ -175,8 +176,9 @@ def _compact(plane: Float32) -> Float32:
         around = cv2.resize(rows, coarse, interpolation=cv2.INTER_AREA)
         around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
         own = slice(first - top, end - top)
-        cv2.subtract(smooth[own], around[own], dst=out[first:end])
-    return out
+        before[...] = waiting
+        before, waiting = plane[first:end], cv2.subtract(smooth[own], around[own])
+    before[...] = waiting
 
 
 def _free_of_the_edge(x: Float64, y: Float64, size: tuple[int, int]) -> tuple[Float64, Float64]:
