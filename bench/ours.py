@@ -52,7 +52,8 @@ def memory_mb(which: str) -> float:
 def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     """A running stack of so many subs, read from disk over and over; one sub is rejected and restored.
 
-    The next sub is read and prepared while one is stacked. Per sub: seconds of wall and CPU time from one to
+    The next sub is read and prepared while one is stacked, and the stack knows that more wait, as when a
+    night is stacked again from disk: it begins once, with the seventh. Per sub: seconds of wall and CPU time from one to
     the next, and the memory held. fresh: the subs at which the stack began anew.
     """
     sets, _ = light_sets(frames.lights(folder, night))
