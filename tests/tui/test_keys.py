@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -250,3 +252,13 @@ async def test_any_key_leaves_the_help(app):
         await pilot.press("question_mark", "q")
         assert app.screen is app.panes
         assert app.return_value is None
+
+
+def test_every_key_of_the_readme_s_tour_is_in_the_table():
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    tour = text.partition("## Two minutes on the screen")[2].partition("\n## ")[0]
+    pressed = set(re.findall(r"`(\S|enter|space)`", tour))
+    of_sheets = {"y"}
+    known = {word for key in KEYS for word in key.shown.split()} | {"h", "l"}
+    assert pressed >= {"p", "F", "space", "x", "u", "=", "w", "q", "S", "D", "Q"}
+    assert pressed - of_sheets <= known

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
 
@@ -11,9 +10,7 @@ from starwell.remote.messages import Pause, Quit, Reply
 from starwell.remote.place import Place
 from starwell.remote.server import serve_in_thread
 from starwell.session.subscription import Subscribers
-
-PATIENCE_S = 60.0
-DRAWN = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
+from starwell_tui import starting
 
 
 class Engine:
@@ -112,3 +109,18 @@ def test_answers_of_the_terminal_that_come_late_press_no_keys(opened, tmp_path, 
         screen.until("leave it")
         server.close()
     assert engine.asked == []
+
+
+def test_an_engine_that_is_killed_is_said_to_be_gone_and_the_next_one_is_found(opened, tmp_path, monkeypatch):
+    place = Place(tmp_path / "state")
+    monkeypatch.setenv("STARWELL_HOME", str(tmp_path))
+    first = starting.start(place)
+    screen = opened("--no-engine")
+    screen.until("IDLE")
+    os.kill(first, signal.SIGKILL)
+    screen.until("ENGINE GONE")
+    second = starting.start(place)
+    try:
+        screen.until("● IDLE")
+    finally:
+        os.kill(second, signal.SIGKILL)
