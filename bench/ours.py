@@ -53,8 +53,8 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     """A running stack of so many subs, read from disk over and over; one sub is rejected and restored.
 
     The next sub is read and prepared while one is stacked, and the stack knows that more wait, as when a
-    night is stacked again from disk: it begins once, with the seventh. Per sub: seconds of wall and CPU time from one to
-    the next, and the memory held. fresh: the subs at which the stack began anew.
+    night is stacked again from disk: it begins once, with the seventh. Per sub: seconds of wall and CPU time
+    from one to the next, and the memory held. fresh: the subs at which the stack began anew.
     """
     sets, _ = light_sets(frames.lights(folder, night))
     lights = sets[0]
