@@ -344,8 +344,9 @@ def test_the_end_of_a_series_saves_stack_maps_and_picture(saved_night: Make) -> 
 
 def test_pictures_come_at_their_own_pace_and_the_last_one_always(saved_night: Make) -> None:
     night = saved_night(preview_every_s=0.05, preview_px=(40, 52))
-    night.feed({n: LIGHTS[n] for n in range(1, 7)})
     seen = threading.Event()
+    seen.wait(0.1)  # the picture of the empty night is past, and the first sub's due
+    night.feed({n: LIGHTS[n] for n in range(1, 7)})
     for _ in range(100):
         if any(p.of == "stack" and p.number == 6 for p in night.told(PreviewReady)):
             break
