@@ -126,7 +126,9 @@ async def test_the_night_so_far_is_stacked_anew_with_the_darks_that_were_taken_a
         await pilot.press("s", "y")
         await until(lambda: app.night.takings.end is not None, "the end of the lights")
         assert app.night.takings.end.stacked == 3
-        await until(lambda: app.night.status.state is State.IDLE, "an engine at rest")
+        await until(
+            lambda: app.night.status.state is State.IDLE and app.night.status.folder, "an engine at rest"
+        )
         assert "dark" not in app.night.status.masters
         await pilot.press("D")
         app.screen.form.fill({"frames": "5"})

@@ -8,12 +8,14 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from rich.terminal_theme import TerminalTheme
 from textual import events, work
 from textual.app import App
 from textual.filter import LineFilter
 
 from starwell.errors import EngineError, StarwellError
 from starwell.remote.messages import AnyCommand, Look, Quit, Reply
+from starwell.session.events import StateChanged
 from starwell.terminal.colours import ColourDepth
 from starwell.terminal.draw import Mode
 from starwell_tui.desk import Desk, local_time
@@ -89,6 +91,11 @@ class StarwellApp(App[int], inherit_bindings=False):
     def red(self) -> bool:
         """Whether the screen is red."""
         return self.looks.red
+
+    @property
+    def ansi_theme(self) -> TerminalTheme:
+        """Dark, as all themes here; Textual would look it up for every line that is drawn."""
+        return self.ansi_theme_dark
 
     def get_default_screen(self) -> Panes:
         """The panes."""
@@ -188,6 +195,8 @@ class StarwellApp(App[int], inherit_bindings=False):
             async with aclosing(self.link.events()) as items:
                 async for item in items:
                     self.panes.post_message(Happened(item))
+                    if isinstance(item, StateChanged):
+                        self._look()
         except StarwellError as error:
             self.failure = error
             self.exit(1)
