@@ -61,6 +61,7 @@ class Night:
     """Everything the panes show, made of what is told.
 
     status: as of the last time the engine was asked. gone: why there is no engine, empty while there is one.
+    heard: whether anything was told yet.
     noise: by stack, then by subs. planned: how many subs are to come, where no status says so. pictures: the
     whole of each, crops: parts at one pixel to a pixel. temperatures: of the sensor, of the last minutes.
     """
@@ -68,6 +69,7 @@ class Night:
     planned: int | None = None
     status: Status | None = None
     gone: str = ""
+    heard: bool = False
     state: ev.State = ev.State.IDLE
     calibrating: ev.ExposureStarted | ev.FrameTaken | None = None
     subs: dict[int, Sub] = field(default_factory=dict)
@@ -112,6 +114,7 @@ class Night:
 
     def see(self, event: ev.Event, at: datetime | None = None) -> None:
         """Take one event in; those that concern nothing shown here pass."""
+        self.heard = True
         news = not isinstance(event, ev.ControlChanged) or self._moved(event)
         self.takings.see(event)
         match event:

@@ -33,6 +33,8 @@ def state(night: Night) -> Piece:
     ground = INK if night.rejected_in_a_row < WARNED_AFTER else ACCENT
     if night.gone:
         return " ● NO ENGINE " if night.status is None else " ● ENGINE GONE ", _plate(BAD)
+    if not night.heard and night.status is None:
+        return " ● STARTING ", _plate(INK)
     if night.state is State.FAULT:
         ground = BAD
     word = night.state.value.upper()
