@@ -11,13 +11,15 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from starwell.cli.main import main
 from starwell.files.frames import open_frame
-from starwell.session.events import SeriesFinished, StackSaved, decode
+from starwell.session.event_lines import AnyEvent
+from starwell.session.events import SeriesFinished, StackSaved
 
 SMALL = "simulated:size=192x128,speed=200"
 
@@ -81,7 +83,7 @@ def test_events_come_as_json_lines_and_the_stack_is_saved(
     words = ("--exposure", 20, "--frames", 4, "--filter", "L", "--target", "M51", "--folder", tmp_path)
     assert run(*words, "--json", camera=camera) == 0
     told = capsys.readouterr()
-    events = [decode(line.encode()) for line in told.out.splitlines()]
+    events = [msgspec.json.decode(line, type=AnyEvent) for line in told.out.splitlines()]
     finished = events[-1]
     assert isinstance(finished, SeriesFinished)
     assert (finished.stacked, finished.livetime_s) == (4, 80.0)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
+from starwell.session.event_lines import encode
 from starwell.session.events import (
     CameraFault,
     ControlChanged,
@@ -25,7 +26,6 @@ from starwell.session.events import (
     StateChanged,
     SubRejected,
     SubStacked,
-    encode,
 )
 from starwell.session.face import Status
 

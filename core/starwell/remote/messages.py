@@ -16,7 +16,8 @@ import msgspec
 from starwell import __version__
 from starwell.errors import Garbled
 from starwell.session import events
-from starwell.session.events import AnyEvent, Event
+from starwell.session.event_lines import AnyEvent
+from starwell.session.events import Event
 from starwell.session.face import (
     Abort,
     AnyCommand,

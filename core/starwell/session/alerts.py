@@ -12,8 +12,8 @@ from string import Template
 from threading import Condition, Thread
 from typing import IO, get_args
 
+from starwell.session.event_lines import AnyEvent, encode
 from starwell.session.events import (
-    AnyEvent,
     BoxMeasured,
     CameraFault,
     Event,
@@ -24,7 +24,6 @@ from starwell.session.events import (
     State,
     StateChanged,
     SubRejected,
-    encode,
 )
 from starwell.session.guiding import end_session
 from starwell.session.plan import Alerts

@@ -279,37 +279,3 @@ class SeriesFinished(Event, frozen=True, kw_only=True):
     unreadable: int = 0
     livetime_s: float | None = None
     why: str = ""
-
-
-AnyEvent = (
-    ExposureStarted
-    | FrameTaken
-    | SubMeasured
-    | SubStacked
-    | SubRejected
-    | StackStarted
-    | StackMeasured
-    | PreviewReady
-    | HistogramReady
-    | FocusMeasured
-    | BoxMeasured
-    | Noted
-    | StackSaved
-    | ControlChanged
-    | StateChanged
-    | QualityAdvice
-    | CameraFault
-    | SeriesFinished
-)
-
-_DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
-
-
-def encode(event: Event) -> bytes:
-    """One event as a line of JSON."""
-    return msgspec.json.encode(event)
-
-
-def decode(line: bytes) -> AnyEvent:
-    """The event that `encode` wrote; raises msgspec.DecodeError on anything else."""
-    return _DECODER.decode(line)
