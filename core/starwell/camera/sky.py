@@ -6,16 +6,13 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit
 
 from starwell.align.transform import Transform
 from starwell.camera.chip import ASI1600, Chip, Flaw, Silicon
-from starwell.camera.conditions import Conditions, conditions
+from starwell.camera.conditions import conditions
 from starwell.camera.plan import (
     Cloud,
     Defocus,
@@ -33,11 +30,11 @@ from starwell.camera.plan import (
     Weather,
     demo_plan,
 )
-from starwell.camera.psf import Psf
-from starwell.camera.scene import StarList, Surface, star_list
-from starwell.camera.strokes import cosmic_rays, trail_e
+from starwell.camera.scene import StarList
+from starwell.camera.sky_light import SkyLight
+from starwell.camera.strokes import cosmic_rays
 from starwell.errors import PlanError
-from starwell.frame import Exposure, Facts, Float32, Float64, Frame, Kind, Mask, Plane, Planes, Roi
+from starwell.frame import Exposure, Facts, Float32, Float64, Frame, Kind, Mask, Roi
 from starwell.sensor.model import SensorModel
 
 __all__ = [
@@ -64,7 +61,7 @@ __all__ = [
 ]
 
 _STREAMS = {Kind.LIGHT: 1, Kind.DARK: 2, Kind.FLAT: 3, Kind.BIAS: 4, Kind.DARK_FLAT: 5}
-_JITTER, _RAYS = 30, 31
+_RAYS = 31
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,38 +84,17 @@ class Truth:
     ray_mask: Mask
 
 
-class Sky:
+class Sky(SkyLight):
     """A plan come true: frames, calibration frames, and what they ought to be."""
 
     def __init__(self, plan: SkyPlan | None = None) -> None:
-        self.plan = plan = plan or SkyPlan()
+        plan = plan or SkyPlan()
         if min(plan.size) < 16 or plan.seconds <= 0:
             raise PlanError(
                 f"A simulated frame of {plan.size} px and {plan.seconds} s is too small; ask for more."
             )
+        super().__init__(plan)
         self.silicon = Silicon(plan.chip, plan.size, plan.seed)
-        self.planes = Planes.of(self._facts(Kind.LIGHT, 0, plan.seconds))
-
-    @cached_property
-    def stars(self) -> StarList:
-        """Every star of the field, in world px."""
-        return star_list(self.plan)
-
-    @cached_property
-    def surface(self) -> Surface:
-        """Nebula and galaxy, in world px."""
-        return Surface(self.plan)
-
-    @cached_property
-    def optics(self) -> Float32:
-        """Vignette and dust: how much light reaches each pixel, relative, H×W."""
-        height, width = self.plan.size
-        y, x = np.ogrid[:height, :width]
-        shade = self._vignette(x, y)
-        for dust in self.plan.optics.dust:
-            r = np.hypot(x - dust.x, y - dust.y) / dust.radius_px
-            shade *= 1 - dust.depth * expit(20 * (1 - r)) * expit(20 * (r - 0.4))
-        return shade.astype(np.float32)
 
     def varied(self, **changes: Any) -> Sky:
         """The same field with other settings: chip (of the same flaws), filter, target, flat_seconds, focus.
@@ -169,57 +145,18 @@ class Sky:
         """Dark i, as long as a flat."""
         return self._frame(Kind.DARK_FLAT, i, self.plan.flat_seconds, 0.0)
 
-    def light_e(self, i: int, seconds: float | None = None) -> Float32:
-        """The noiseless light that falls on the sensor's pixels in sub i, trails included, H×W, e-."""
-        seen = conditions(self.plan, i)
-        stars = self.stars.seen_through(seen.pose)
-        if self.plan.weather.jitter_px:
-            rng = np.random.default_rng([self.plan.seed, _JITTER, i])
-            dx, dy = self.plan.weather.jitter_px * rng.standard_normal((2, len(stars.x)))
-            stars = StarList(stars.x + dx, stars.y + dy, stars.flux_e, stars.colour)
-        light = np.zeros(self.plan.size, np.float32)
-        self._fill(light, self.planes, seen, stars)
-        light *= np.float32((self.plan.seconds if seconds is None else seconds) / self.plan.seconds)
-        for trail in self._trails(i):
-            light += trail
-        return light
-
-    def scene_e(
-        self, sub: int = 0, *, fwhm_px: float | None = None, sky: bool = True, as_seen: bool = False
-    ) -> Float32:
-        """The noiseless scene in this sub's geometry, e- per reference sub: H×W, or 3×H×W in colour.
-
-        Through the median seeing (or this FWHM) and a clear sky; without vignette, dust and sensor. This is
-        what a stack about this sub, times its egain, should show. `sky` adds the sub's gradient at the
-        plan's own level. as_seen: through the sub's own transparency and under its own sky.
-        """
-        weather = self.plan.weather
-        there = conditions(self.plan, sub)
-        psf = Psf.seen(fwhm_px or weather.fwhm_px, self.plan.optics.beta)
-        clear, glow = (there.transparency, there.sky) if as_seen else (1.0, 1.0)
-        seen = Conditions(there.pose, psf, weather.fwhm_px, clear, glow * sky, there.gradient)
-        n = self.planes.channels
-        pixels = np.zeros((n, *self.plan.size), np.float32)
-        self._fill(
-            pixels,
-            Planes(tuple(Plane(c, 1, 0, 0) for c in range(n)), n),
-            seen,
-            self.stars.seen_through(seen.pose),
-        )
-        return pixels if n == 3 else pixels[0]
-
     def truth(self, i: int) -> Truth:
         """What is true of sub i."""
         seen = conditions(self.plan, i)
-        limit = 0.25 * self._sky_noise_e(seen)
+        limit = 0.25 * self.sky_noise_e(seen)
         trails = np.zeros(self.plan.size, bool)
-        for trail in self._trails(i):
+        for trail in self.trails(i):
             trails |= trail > limit
         return Truth(
             number=i,
             transform=conditions(self.plan, 0).pose @ seen.pose.inverse(),
             transparency=seen.transparency,
-            sky_e=tuple(self._sky_e(c) * seen.sky for c in range(self.planes.channels)),
+            sky_e=tuple(self.sky_e(c) * seen.sky for c in range(self.planes.channels)),
             fwhm_px=seen.fwhm_px,
             stars=self.stars.seen_through(seen.pose).inside(self.plan.size),
             trail_mask=trails,
@@ -233,7 +170,7 @@ class Sky:
         without a kernel's factor and the masters' noise; of green pixels on a colour sensor. NaN where no
         sub reaches.
         """
-        scene, sky = self.scene_e(sky=False), self._sky_e(1 if self.planes.channels == 3 else 0)
+        scene, sky = self.scene_e(sky=False), self.sky_e(1 if self.planes.channels == 3 else 0)
         light = (scene[1] if scene.ndim == 3 else scene).astype(np.float64)
         y, x = np.mgrid[: self.plan.size[0], : self.plan.size[1]].astype(np.float64)
         dark = self.plan.chip.dark_e_s * self.plan.seconds / self.model.egain
@@ -244,56 +181,16 @@ class Sky:
             px, py = np.moveaxis(there.apply(np.stack([x, y], axis=-1)), -1, 0)
             inside = (px >= 0) & (py >= 0) & (px <= self.plan.size[1] - 1) & (py <= self.plan.size[0] - 1)
             incident = (light * seen.transparency + sky * seen.sky) / self.model.egain
-            variance = self.model.variance_adu(incident, self._vignette(px, py), dark) * self.model.egain**2
-            weight = np.where(inside, (seen.transparency / self._sky_noise_e(seen)) ** 2, 0.0)
+            variance = self.model.variance_adu(incident, self.vignette(px, py), dark) * self.model.egain**2
+            weight = np.where(inside, (seen.transparency / self.sky_noise_e(seen)) ** 2, 0.0)
             weights += weight
             variances += weight**2 * variance / seen.transparency**2
         with np.errstate(invalid="ignore"):
             return np.sqrt(variances) / weights
 
-    def _fill(self, pixels: Float32, planes: Planes, seen: Conditions, stars: StarList) -> None:
-        """Add sky glow, nebula and stars as a reference sub saw them to an empty frame."""
-        height, width = self.plan.size
-        if not self.surface.empty:
-            self.surface.add(pixels, planes, seen.pose, seen.transparency)
-        gx, gy = seen.gradient
-        turn = seen.pose.inverse()
-        near = stars.inside(self.plan.size, -150.0)
-        for plane in planes.planes:
-            view = planes.view(pixels, plane)
-            x = np.arange(plane.x0, width, plane.step)
-            y = np.arange(plane.y0, height, plane.step)[:, None]
-            across = (turn.a * x + turn.b * y + turn.tx) / width - 0.5
-            down = (turn.c * x + turn.d * y + turn.ty) / height - 0.5
-            view += (self._sky_e(plane.channel) * seen.sky * (1 + gx * across + gy * down)).astype(np.float32)
-            tint = near.colour[:, plane.channel] if planes.channels == 3 else 1.0
-            seen.psf.add_stars(view, plane, near.x, near.y, near.flux_e * tint * seen.transparency)
-
-    def _sky_e(self, channel: int) -> float:
-        """Sky glow at the field's centre in a reference sub, e-/px."""
-        weather = self.plan.weather
-        return weather.sky_e_s * self.plan.seconds * (weather.sky_colour[channel] if self.plan.bayer else 1.0)
-
-    def _sky_noise_e(self, seen: Conditions) -> float:
-        glow = self._sky_e(self.planes.channels // 2) * seen.sky / self.model.egain
-        dark = self.plan.chip.dark_e_s * self.plan.seconds / self.model.egain
-        return float(np.sqrt(self.model.variance_adu(glow, 1.0, dark)) * self.model.egain)
-
-    def _trails(self, i: int) -> list[Float32]:
-        trails = [trail for trail in self.plan.trails if trail.sub == i]
-        noise = self._sky_noise_e(conditions(self.plan, i)) if trails else 0.0
-        return [trail_e(trail, self.plan.size, noise) for trail in trails]
-
     def _rays(self, kind: Kind, i: int, seconds: float) -> Float32:
         rng = np.random.default_rng([self.plan.seed, _RAYS, _STREAMS[kind], i])
         return cosmic_rays(self.plan.chip.cosmic_rays_s * seconds, self.plan.size, rng)
-
-    def _vignette(self, x: NDArray[Any], y: NDArray[Any]) -> Float64:
-        height, width = self.plan.size
-        cx, cy = (width - 1) / 2, (height - 1) / 2
-        r2 = ((x - cx) ** 2 + (y - cy) ** 2) / (cx**2 + cy**2)
-        shade: Float64 = 1 - self.plan.optics.vignette * r2
-        return shade
 
     def _frame(self, kind: Kind, i: int, seconds: float, light_e: Float32 | float) -> Frame:
         rng = np.random.default_rng([self.plan.seed, _STREAMS[kind], i])
