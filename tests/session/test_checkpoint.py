@@ -54,7 +54,7 @@ def test_a_checkpoint_brings_back_every_array_and_every_member(
         np.testing.assert_array_equal(array, other.sums()[label][name])
     mine, theirs = (n.stacks.all[0].pipeline for n in (night, other))
     assert theirs.members.records() == mine.members.records()
-    assert theirs.gates == mine.gates
+    assert theirs.admission.gates == mine.admission.gates
     assert theirs.reference.number == mine.reference.number
     assert theirs.intake.findings == mine.intake.findings
 

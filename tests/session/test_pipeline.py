@@ -69,7 +69,7 @@ def test_thick_clouds_are_kept_out_and_counted_in_an_alarm(night: Make) -> None:
     assert set(refused(done).values()) <= {"clouds", "too few stars", "no match"}
     assert list(refused(done)) == [9, 10, 11]
     assert [e.alarm for e in done.told(SubRejected)] == [False, False, True]
-    assert done.pipeline.gates.alarm is None  # sub 12 was good again
+    assert done.pipeline.admission.gates.alarm is None  # sub 12 was good again
     assert done.pipeline.members.count() == 9
 
 

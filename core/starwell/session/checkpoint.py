@@ -33,7 +33,7 @@ _WEAR_BYTES_S = 1e6
 """What stacks may write on the whole night's average, beside the subs."""
 
 _STATE = "state"
-_FORMAT = (5, __version__)
+_FORMAT = (6, __version__)
 _TRUSTED = {
     "numpy": {"ndarray", "dtype"},
     "numpy._core.multiarray": {"_reconstruct", "scalar"},
@@ -63,6 +63,14 @@ class Position:
     fed: frozenset[int] = frozenset()
     commands: int = 0
     restacks: int = 0
+
+    def with_sub(self, number: int) -> Position:
+        """This sub is in them too, or was seen to be unfit."""
+        return dataclasses.replace(self, fed=self.fed | {number})
+
+    def with_command(self) -> Position:
+        """One more command was carried out."""
+        return dataclasses.replace(self, commands=self.commands + 1)
 
 
 def wear_s(stacks: Stacks) -> float:

@@ -12,26 +12,19 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from starwell.align.transform import Transform
 from starwell.calibration.calibrate import Calibrated
 from starwell.calibration.isolated import IsolatedPixels
 from starwell.errors import FileDamaged, PlanError
 from starwell.frame import Frame
 from starwell.measure.gain import SensorFindings
-from starwell.measure.quality import Gates, Reason
-from starwell.session.astray import other_field
+from starwell.measure.quality import Reason
+from starwell.session.admission import Admission
 from starwell.session.build import Builder, Method, SubLost
 from starwell.session.events import Event, StackMeasured, StackStarted, SubRejected
 from starwell.session.intake import Intake, Prepared, Reader, Reread, Unfit
 from starwell.session.members import Member, Members, centre_shift, stacked_event
 from starwell.session.noise import stack_noise
-from starwell.session.registration import (
-    Candidate,
-    Unmatched,
-    by_sharpness,
-    exposure_ratio,
-    register,
-)
+from starwell.session.registration import Candidate, by_sharpness
 from starwell.stack.ring import RING, Ring
 from starwell.stack.running import RunningStack
 
@@ -45,13 +38,10 @@ class PipelineState:
     """A pipeline at rest between two subs; made_with: what would make it another stack."""
 
     made_with: tuple[object, ...]
-    members: Members
-    reference: Candidate | None
-    gates: Gates
+    admission: Admission
     ring: Ring
     settled: bool
     detector: IsolatedPixels | None
-    expected: Transform | None
     findings: SensorFindings | None
 
 
@@ -66,14 +56,21 @@ class Pipeline:
         self, intake: Intake, reread: Reread, method: Method | None = None, *, read: Reader | None = None
     ) -> None:
         self.intake = intake
-        self.members = Members()
+        self.admission = Admission(Members())
         self.stack: RunningStack | None = None
-        self.reference: Candidate | None = None
-        self.gates = Gates()
         self._builder = Builder(intake, reread, self.members, method or Method(), read)
         self._ring = Ring()
         self._settled = False
-        self._expected: Transform | None = None
+
+    @property
+    def members(self) -> Members:
+        """All subs that were fed."""
+        return self.admission.members
+
+    @property
+    def reference(self) -> Candidate | None:
+        """The sub that all others lie on; None before there is one."""
+        return self.admission.reference
 
     def feed(self, sub: Frame | Prepared | Unfit, *, more: bool = False) -> Iterator[Event]:
         """Take one sub the whole way, or what is left of it where the intake has prepared it.
@@ -86,9 +83,8 @@ class Pipeline:
             raise PlanError(f"Sub {number} has been fed already; every sub needs a number of its own.")
         taken = self.intake.prepare(sub) if isinstance(sub, Frame) else sub
         if isinstance(taken, Unfit):
-            self.gates.keep_out(taken.reason, taken.detail)
             self.members.add(number, Member(taken.facts))
-            yield self._kept_out(number, taken.reason, taken.detail)
+            yield self.admission.keep_out(number, taken.reason, taken.detail)
         else:
             with self.intake.working_in(taken.calibrated.pixels):
                 yield from self._feed(number, taken, more)
@@ -105,7 +101,7 @@ class Pipeline:
         candidate = self.intake.candidate(sub)
         yield self.intake.measured_event(candidate)
         self.members.add(number, Member.of(candidate))
-        refusal = self._judge(candidate)
+        refusal = self.admission.judge(candidate)
         if refusal is None:
             yield from self._stack(number, sub.calibrated, more)
             return
@@ -128,13 +124,10 @@ class Pipeline:
         """All that a checkpoint needs beside the stack's arrays; shares its parts with the pipeline."""
         return PipelineState(
             made_with=self._made_with(),
-            members=self.members,
-            reference=self.reference,
-            gates=self.gates,
+            admission=self.admission,
             ring=self._ring,
             settled=self._settled,
             detector=self._builder.cleaner.detector,
-            expected=self._expected,
             findings=self.intake.findings,
         )
 
@@ -146,11 +139,10 @@ class Pipeline:
         if state.made_with != self._made_with():
             raise FileDamaged("The checkpoint was made with other masters or settings. Stack the subs again.")
         self.intake.findings = state.findings
-        self.members, self.reference, self.gates = state.members, state.reference, state.gates
-        self._ring, self._settled, self._expected = state.ring, state.settled, state.expected
-        self._builder.members, self._builder.cleaner.detector = state.members, state.detector
-        if arrays is not None and state.reference is not None:
-            self.stack = self._builder.empty_stack(state.reference)
+        self.admission, self._ring, self._settled = state.admission, state.ring, state.settled
+        self._builder.members, self._builder.cleaner.detector = self.members, state.detector
+        if arrays is not None and self.reference is not None:
+            self.stack = self._builder.empty_stack(self.reference)
             self.stack.resume(arrays)
 
     def close(self) -> None:
@@ -210,34 +202,6 @@ class Pipeline:
             raise PlanError(f"Sub {number} is in the stack: reject it first.")
         del self.members.by_number[number]
 
-    def _judge(self, candidate: Candidate) -> SubRejected | None:
-        """Place the sub and let the gates judge it; None when it may be stacked."""
-        number, member = candidate.number, self.members[candidate.number]
-        reference = self.reference or (candidate if candidate.sharpness > 0 else None)
-        if reference is None:
-            stars = f"{candidate.measured.stars.count} are too few for a reference"
-            reason, detail = self.gates.fault(candidate.measured) or (Reason.TOO_FEW_STARS, stars)
-            self.gates.keep_out(reason, detail)
-            return self._kept_out(number, reason, detail)
-        place = register(candidate, reference, expected=self._expected)
-        if isinstance(place, Unmatched):
-            # What keeps a sub from matching is often a plainer fault: black, saturated, out of focus.
-            reason, detail = self.gates.fault(candidate.measured) or (place.reason, place.detail)
-            self.gates.keep_out(reason, detail)
-            return self._kept_out(number, reason, detail)
-        ratio = exposure_ratio(candidate.facts, reference.facts)
-        alignment = None if reference is candidate else place.alignment
-        verdict = self.gates.judge(
-            candidate.measured, alignment, place.transparency, weight=place.weight, exposure_ratio=ratio
-        )
-        if not verdict.accepted:
-            return self._kept_out(number, verdict.reason or Reason.NO_MATCH, verdict.detail)
-        if self.reference is None:
-            self._refer_to(reference)
-        member.placed = place
-        self._expected = place.transform
-        return None
-
     def _stack(self, number: int, calibrated: Calibrated, more: bool) -> Iterator[Event]:
         member = self.members[number]
         assert member.placed is not None
@@ -259,7 +223,8 @@ class Pipeline:
             self._builder.add(self.stack, number, self._builder.cleaner.clean(member, calibrated))
         if not member.stacked:
             if not member.unreadable:
-                yield self._kept_out(number, Reason.NO_MATCH, "it does not match the better reference")
+                unlike = "it does not match the better reference"
+                yield self.admission.leave_out(number, Reason.NO_MATCH, unlike)
             return
         yield stacked_event(self.members, number)
         if self._settled and self._ring.complete:
@@ -295,7 +260,7 @@ class Pipeline:
         candidates = [m.candidate for _, m in self.members.stacked() if m.candidate is not None]
         chosen = next(iter(by_sharpness(candidates)), self.reference)
         self._settled = len(candidates) >= _WARM_UP
-        self._refer_to(chosen)
+        self.admission.refer_to(chosen)
         self._builder.place_all(chosen)
         self._ring = Ring()
         for number, member in self.members.stacked():
@@ -303,24 +268,14 @@ class Pipeline:
             self._ring.offer(number, centre_shift(member.placed, member.facts))
         return chosen
 
-    def _refer_to(self, reference: Candidate) -> None:
-        self.reference = reference
-        self._expected = None
-        self.members.set_reference(reference)
-
     def _change_reference_if_astray(self) -> Iterator[Event]:
         """Begin anew with the later subs where the first ones showed another field."""
-        found = None if self._settled else other_field(self.members)
-        if found is None:
+        if self._settled:
             return
-        newest, agreeing = found
-        for number, member in self.members.by_number.items():
-            if member.stacked:
-                yield self._kept_out(number, Reason.NO_MATCH, "the first subs show another field")
-            member.placed = None
-        self._refer_to(newest)
-        for number, place in agreeing.items():
-            self.members[number].reason, self.members[number].placed = None, place
+        before = self.reference
+        yield from self.admission.turn_to_other_field()
+        if self.reference is before:
+            return
         yield from self._begin("the first subs showed another field")
         for number, _ in self.members.stacked():
             yield stacked_event(self.members, number)
@@ -330,10 +285,6 @@ class Pipeline:
         member.unreadable, member.reason = True, str(lost)
         self._ring.withdraw(lost.number)
         return SubRejected(number=lost.number, reason="unreadable", detail=str(lost))
-
-    def _kept_out(self, number: int, reason: Reason, detail: str) -> SubRejected:
-        self.members[number].reason = reason
-        return SubRejected(number=number, reason=reason, detail=detail, alarm=self.gates.alarm is not None)
 
     def _noise_event(self) -> Iterator[Event]:
         noise = self.noise()
