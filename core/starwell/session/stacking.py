@@ -16,10 +16,9 @@ import msgspec
 from starwell.calibration.master import Masters
 from starwell.errors import MasterError, StarwellError, StorageError
 from starwell.frame import Facts, Frame
-from starwell.measure.quality import Reason
 from starwell.session.checkpoint import Checkpoint, Position, wear_s
-from starwell.session.events import Event, QualityAdvice, SubRejected
-from starwell.session.guarded import fault, guarded
+from starwell.session.events import Event, QualityAdvice
+from starwell.session.guarded import guarded, refused
 from starwell.session.journal import (
     AnyStackCommand,
     Journal,
@@ -96,9 +95,8 @@ class Stacking:
         )
         self._turns = Turns(self._feed, self._carry_out_again, self._chores, memory_frames)
         self.showing = Showing(self._turns, self._shown)
-        self._fed: set[int] = set()
+        self._position = Position()
         self._unfit: set[int] = set()
-        self._commands = self._restacks = 0
         self._again = 0
         """The last of the subs that are stacked again from disk."""
         self._ended: Position | None = None
@@ -206,45 +204,37 @@ class Stacking:
     def _feed(self, number: int, frame: Frame | None) -> None:
         if number not in self._unfit and not self._is_taken(number, frame):
             return
-        self._fed.add(number)
+        self._position = self._position.with_sub(number)
         if number == self._again:
-            self._guarded(self._catch_up)
+            self._guarded(lambda: self._tell(self._stacks.catch_up()))
         self._note_change()
-
-    def _catch_up(self) -> None:
-        for event in self._stacks.catch_up():
-            self._tell(event)
 
     def _is_taken(self, number: int, frame: Frame | None) -> bool:
         """Give a sub to the stacks; False where it broke one, and all are stacked again without it."""
         try:
             seen = self._frames.seen(number, frame)
-            for event in self._stacks.feed(seen, more=number < self._again):
-                self._tell(event)
-        except StorageError as error:
-            self._keep_out(number, "unreadable", str(error))
-        except MasterError as error:
-            self._keep_out(number, Reason.MASTERS_DO_NOT_FIT, str(error))
+            self._tell(self._stacks.feed(seen, more=number < self._again))
+        except (StorageError, MasterError) as error:
+            self._keep_out(number, error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one sub, the next may be fine
-            self._keep_out(number, "fault", fault(error))
+            self._keep_out(number, error)
             if number in self._stacks:
-                self._take_up({*self._fed, number})
+                self._take_up({*self._position.fed, number})
                 return False
         else:
             show = self._pictures.left_s == 0
             self._guarded(partial(self._shown.take, seen, show=show))
         return True
 
-    def _keep_out(self, number: int, reason: str, detail: str) -> None:
+    def _keep_out(self, number: int, error: Exception) -> None:
         self._unfit.add(number)
-        self._publish(SubRejected(number=number, reason=reason, detail=detail))
+        self._publish(refused(number, error))
 
     def _take_up(self, numbers: Iterable[int]) -> None:
         """The stacks as the checkpoint has them; of these subs, and of the commands, those it lacks wait."""
-        position = take_up(self._checkpoint, self._stacks, self._journal)
-        self._fed, self._commands, self._restacks = set(position.fed), position.commands, position.restacks
-        commands = commands_of(self._journal.records)[position.commands :]
-        again = [n for n in numbers if n not in self._fed]
+        self._position = take_up(self._checkpoint, self._stacks, self._journal)
+        commands = commands_of(self._journal.records)[self._position.commands :]
+        again = [n for n in numbers if n not in self._position.fed]
         self._again = max(again, default=0)
         self._turns.begin_again(again, commands)
         self._note_change()
@@ -256,14 +246,13 @@ class Stacking:
         except StarwellError:
             raise
         except Exception:
-            self._take_up(self._fed)  # nobody knows what is in the stacks now
+            self._take_up(self._position.fed)  # nobody knows what is in the stacks now
             raise
         try:
-            self._journal.append(msgspec.structs.replace(command, after=max(self._fed, default=0)))
-            self._commands += 1
+            self._write_down(command)
+            self._position = self._position.with_command()
         finally:
-            for event in told:
-                self._tell(event)
+            self._tell(told)
             self._note_change()
 
     def _begin_anew(self, command: MastersChosen | Restacked) -> None:
@@ -272,38 +261,38 @@ class Stacking:
         if isinstance(command, MastersChosen):
             masters = msgspec.convert(command.masters, MasterPaths)
         self._stacks.check(masters)
-        self._journal.append(msgspec.structs.replace(command, after=max(self._fed, default=0)))
+        self._write_down(command)
         self._unfit.clear()
-        count = len(self._fed)
-        self._take_up(self._fed)
+        count = len(self._position.fed)
+        self._take_up(self._position.fed)
         self._publish(QualityAdvice(subject="stack", advice=f"{count} subs are stacked anew from disk."))
 
+    def _write_down(self, command: AnyStackCommand) -> None:
+        self._journal.append(msgspec.structs.replace(command, after=max(self._position.fed, default=0)))
+
     def _carry_out_again(self, command: AnyStackCommand) -> None:
-        self._commands += 1
-        for event in carried_out(self._stacks, command):
-            self._tell(event)
+        self._position = self._position.with_command()
+        self._tell(carried_out(self._stacks, command))
         self._note_change()
 
-    def _tell(self, event: Event) -> None:
-        self._shown.hear(event)
-        self._publish(event)
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._shown.hear(event)
+            self._publish(event)
 
     def _note_change(self) -> None:
-        self.tally = tally_of(self._stacks, len(self._fed))
+        self.tally = tally_of(self._stacks, len(self._position.fed))
         self._shown.look_at(self._stacks.latest)
         for chore in self._chores:
             chore.wanted = True
 
-    def _position(self) -> Position:
-        return Position(frozenset(self._fed), self._commands, self._restacks)
-
     def _save_checkpoint(self) -> None:
-        self._checkpoint.save(self._stacks, self._position())
+        self._checkpoint.save(self._stacks, self._position)
 
     def _end_series(self) -> None:
-        if self._fed and self._ended != self._position():
+        if self._position.fed and self._ended != self._position:
             self._guarded(partial(self._by_hand, SeriesEnded()))
-            self._ended = self._position()
+            self._ended = self._position
         self._shown.publish_stack()
         self._guarded(partial(self._shown.save, self._stacks, again=True))
         self._save_checkpoint()
