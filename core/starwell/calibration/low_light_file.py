@@ -18,7 +18,7 @@ from starwell.calibration.master import pixels_sha256
 from starwell.errors import FileDamaged, MasterMismatch, MasterMissing, StorageError
 from starwell.files import fits
 from starwell.files.keywords import keywords_of
-from starwell.frame import Facts, Float32
+from starwell.frame import Facts, Frame
 
 KIND = "LOWLIGHT"
 """The value of SWMASTER in a low-light map."""
@@ -92,45 +92,42 @@ def find_low_light(folder: Path, lights: Facts) -> Path:
 def read_low_light(path: Path) -> LowLight:
     """A map as `write_low_light` left it. MasterMismatch for another file, FileDamaged where figures lack."""
     frame = fits.read(path)
-    header = frame.facts.header
     if not is_low_light(frame.facts):
         raise MasterMismatch(
             f"{path.name} is no low-light map: make one of dim flats with `starwell master low-light`."
         )
-    warnings = []
-    deficit = np.asarray(frame.pixels, np.float32)
-    sha256 = pixels_sha256(deficit)
-    if str(header.get("PIXSHA", sha256)) != sha256:
-        warnings.append(f"{path.name} was changed by another program since starwell wrote it.")
-    threshold: Float32 | None = None
     try:
-        levels = int(header["LEVELS"])
-        channels = sum(f"ATLEVEL{n}" in header for n in (1, 2, 3))
-        if levels > 1:
-            threshold = np.asarray(fits.read_map(path, "THRESHOLD"), np.float32)
-        return LowLight(
-            deficit,
-            threshold,
-            tuple(float(header[f"ATLEVEL{n + 1}"]) for n in range(channels)),
-            tuple(float(header[f"LEVELE{n + 1}"]) for n in range(levels)),
-            tuple(int(header[f"NFLAT{n + 1}"]) for n in range(levels)),
-            float(header["NOISEE"]),
-            tuple(
-                Mixture(*(float(header[f"{key}{n + 1}"]) for key in ("COLDPRT", "WIDTH", "TOPE")))
-                for n in range(channels)
-            ),
-            tuple(
-                Ratios(*(float(header[f"{key}{n + 1}"]) for key in ("LARGE", "ROWS", "COLS")))
-                for n in range(levels)
-            ),
-            replace(frame.facts, adu_shift=int(header["ADUSHIFT"])),
-            float(header["EGAIN"]),
-            MappingProxyType({key: header[key] for key in _COMMENTS if key in header}),
-            tuple(warnings),
-            path,
-            sha256,
-        )
+        return _low_light(path, frame)
     except (KeyError, TypeError, ValueError) as fault:
         raise FileDamaged(
             f"{path} is a low-light map whose {fault} is missing or no number: make it anew."
         ) from None
+
+
+def _low_light(path: Path, frame: Frame) -> LowLight:
+    """The map in this file; KeyError, TypeError or ValueError where a figure is missing or is none."""
+    header, deficit = frame.facts.header, np.asarray(frame.pixels, np.float32)
+    sha256 = pixels_sha256(deficit)
+    changed = f"{path.name} was changed by another program since starwell wrote it."
+    levels = int(header["LEVELS"])
+    channels = sum(f"ATLEVEL{n}" in header for n in (1, 2, 3))
+
+    def figures(key: str, count: int) -> tuple[float, ...]:
+        return tuple(float(header[f"{key}{n + 1}"]) for n in range(count))
+
+    return LowLight(
+        deficit,
+        np.asarray(fits.read_map(path, "THRESHOLD"), np.float32) if levels > 1 else None,
+        figures("ATLEVEL", channels),
+        figures("LEVELE", levels),
+        tuple(int(header[f"NFLAT{n + 1}"]) for n in range(levels)),
+        float(header["NOISEE"]),
+        tuple(map(Mixture, *(figures(key, channels) for key in ("COLDPRT", "WIDTH", "TOPE")))),
+        tuple(map(Ratios, *(figures(key, levels) for key in ("LARGE", "ROWS", "COLS")))),
+        replace(frame.facts, adu_shift=int(header["ADUSHIFT"])),
+        float(header["EGAIN"]),
+        MappingProxyType({key: header[key] for key in _COMMENTS if key in header}),
+        () if str(header.get("PIXSHA", sha256)) == sha256 else (changed,),
+        path,
+        sha256,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -104,10 +104,7 @@ def read(path: Path, kind: Kind | None = None) -> Master:
     frame = open_frame(path)
     facts, header = frame.facts, frame.facts.header
     said = facts.exposure.kind
-    warnings = []
-    if not is_master(facts):
-        warnings.append(f"{path.name} does not say that it is a master: it is used as one.")
-    elif kind is not None and not _serves(said, kind):
+    if is_master(facts) and kind is not None and not _serves(said, kind):
         raise MasterMismatch(
             f"{path.name} is a master {NAMES[said]}, not a master {NAMES[kind]}: give it where it belongs."
         )
@@ -117,10 +114,6 @@ def read(path: Path, kind: Kind | None = None) -> Master:
     pixels = np.asarray(frame.pixels, dtype=np.float32)
     del frame  # wider or narrower pixels than these are done with
     sha256 = pixels_sha256(pixels)
-    if str(header.get("PIXSHA", sha256)) != sha256:
-        warnings.append(f"{path.name} was changed by another program since starwell wrote it.")
-    if header.get("CALFRAME") == "NONE" and kind is Kind.FLAT:
-        warnings.append(f"{path.name} is an uncalibrated flat: its offset weakens the correction.")
     level = float(np.nanmedian(sampled(pixels)))
     facts = replace(
         facts, adu_shift=_whole(header.get("ADUSHIFT")), exposure=replace(facts.exposure, kind=kind)
@@ -135,10 +128,20 @@ def read(path: Path, kind: Kind | None = None) -> Master:
         _whole(header.get("NCOMBINE", header.get("STACKCNT"))),
         MappingProxyType({name: header[name] for name in _COMMENTS if name in header}),
         MappingProxyType(_learnt(header)),
-        tuple(warnings),
+        tuple(_remarks(path.name, facts, kind, sha256)),
         path,
         sha256,
     )
+
+
+def _remarks(name: str, facts: Facts, kind: Kind, sha256: str) -> Iterator[str]:
+    """What is odd about a file used as a master of this kind, whose pixels have this sum."""
+    if not is_master(facts):
+        yield f"{name} does not say that it is a master: it is used as one."
+    if str(facts.header.get("PIXSHA", sha256)) != sha256:
+        yield f"{name} was changed by another program since starwell wrote it."
+    if facts.header.get("CALFRAME") == "NONE" and kind is Kind.FLAT:
+        yield f"{name} is an uncalibrated flat: its offset weakens the correction."
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
