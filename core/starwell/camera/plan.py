@@ -222,22 +222,28 @@ class SkyPlan:
     gap_s: float = 2.0
 
 
+_DEMO_WEATHER = Weather(
+    fwhm_px=2.8,
+    seeing_scatter=0.08,
+    transparency_scatter=0.02,
+    sky_scatter=0.03,
+    jitter_px=0.05,
+    sky_e_s=2.5,
+    gradient=(0.18, -0.10),
+    clouds=(Cloud((17,), 0.55, 1.5), Cloud((18,), 0.4, 1.8)),
+)
+_DEMO_TRAILS = (
+    Trail(6, peak_sigma=12.0, angle_deg=24.0, through=(0.5, 0.35)),
+    Trail(31, peak_sigma=3.0, angle_deg=-38.0, through=(0.4, 0.6)),
+)
+
+
 def demo_plan(
     size: tuple[int, int] = (1080, 1920), subs: int = 120, seed: int = 1, bayer: Bayer | None = None
 ) -> SkyPlan:
     """The night that `starwell demo` shows: a fine field, and a little of everything that goes wrong."""
     height, width = size
     area = height * width / 2e6
-    weather = Weather(
-        fwhm_px=2.8,
-        seeing_scatter=0.08,
-        transparency_scatter=0.02,
-        sky_scatter=0.03,
-        jitter_px=0.05,
-        sky_e_s=2.5,
-        gradient=(0.18, -0.10),
-        clouds=(Cloud((17,), 0.55, 1.5), Cloud((18,), 0.4, 1.8)),
-    )
     return SkyPlan(
         size=size,
         subs=subs,
@@ -251,7 +257,7 @@ def demo_plan(
             nebula=Nebula(core_e=150.0, cloud_e=14.0, filaments_e=18.0, centre=(0.45, 0.52)),
             galaxy=Galaxy(peak_e=90.0, centre=(0.82, 0.24)),
         ),
-        weather=weather,
+        weather=_DEMO_WEATHER,
         mount=Mount((0.06, -0.03), dither_px=8.0, rotation_deg=0.002, shakes=(Shake((25,), 9.0),)),
         optics=Optics(
             vignette=0.35,
@@ -264,8 +270,5 @@ def demo_plan(
             rtn=(Flaw(round(100 * area), 25.0),),
             cosmic_rays_s=0.1 * area,
         ),
-        trails=(
-            Trail(6, peak_sigma=12.0, angle_deg=24.0, through=(0.5, 0.35)),
-            Trail(31, peak_sigma=3.0, angle_deg=-38.0, through=(0.4, 0.6)),
-        ),
+        trails=_DEMO_TRAILS,
     )

@@ -230,18 +230,9 @@ def facts_of(
     notes = [f"stack of {stacked:g} subs"] if stacked and stacked > 1 else []
     if "master" in str(header.values.get(_BY_FACT["kind"].keyword, "")).lower():
         notes.append("master")
-    exposure = Exposure(
-        kind=said(header, "kind") or Kind.LIGHT,
-        seconds=said(header, "seconds"),
-        gain=said(header, "gain"),
-        offset=said(header, "offset"),
-        bin=binning,
-        roi=_roi(header, shape),
-        filter=said(header, "filter"),
-    )
     return Facts(
         shape=shape,
-        exposure=exposure,
+        exposure=_exposure(header, shape, binning),
         target=said(header, "target"),
         camera=said(header, "camera"),
         started=dates.started(header.values),
@@ -256,6 +247,18 @@ def facts_of(
         flags=tuple(dict.fromkeys([*flags, *header.flags, *remarks, *notes])),
         source=source,
         header=MappingProxyType(dict(header.values)),
+    )
+
+
+def _exposure(header: Header, shape: tuple[int, ...], binning: int) -> Exposure:
+    return Exposure(
+        kind=said(header, "kind") or Kind.LIGHT,
+        seconds=said(header, "seconds"),
+        gain=said(header, "gain"),
+        offset=said(header, "offset"),
+        bin=binning,
+        roi=_roi(header, shape),
+        filter=said(header, "filter"),
     )
 
 

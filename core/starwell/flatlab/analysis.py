@@ -70,9 +70,7 @@ class Analysis:
         corrections = replace(corrections, additive_e=_NOTHING)
         low_light = mended(bench, lows, lights)
         del lows
-        self._same_charge(bench, signature)
-        self._other_gain(bench, signature)
-        leaked = self._panel_off(bench, signature)
+        leaked = self._other_conditions(bench, signature)
         held = self._held_out(bench)
         corrections = replace(corrections, additive_e=low_light.at(held.level_e))
         found = dict(effects(bench, corrections, held.pair))
@@ -173,6 +171,12 @@ class Analysis:
         lost = mended(bench, lows, lights).at(lights.level_e)
         same = lows[0].mean_e, lights.level_e
         return Corrections(bench.bright, same, np.abs(whole.z) > SIGMAS, lost)
+
+    def _other_conditions(self, bench: Bench, signature: Signature) -> LeakCheck | None:
+        """What other times, another gain and no light at all add to the signature."""
+        self._same_charge(bench, signature)
+        self._other_gain(bench, signature)
+        return self._panel_off(bench, signature)
 
     def _same_charge(self, bench: Bench, signature: Signature) -> None:
         lit, without = self.sets.same_charge, self.sets.same_charge_dark

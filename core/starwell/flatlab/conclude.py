@@ -7,6 +7,7 @@ import numpy as np
 from starwell.flatlab.deficits import Ratio
 from starwell.flatlab.effect import Method
 from starwell.flatlab.findings import (
+    ByMethod,
     ColdPixel,
     Details,
     Findings,
@@ -93,11 +94,6 @@ def _details(r: Results) -> Details:
     z = r.low.z
     counts = np.histogram(np.clip(z, _EDGES[0], _EDGES[-1]), _EDGES)[0]
     best, low, high = r.gained
-    stars = None
-    if r.record.offsets is not None:
-        stars = by_method(
-            {m: d / r.record.offsets if (d := e.depth(r.sub_noise)) else None for m, e in r.effects.items()}
-        )
     shape = r.low.ratios
     return Details(
         camera=(r.record.sets.dark.facts.camera or "").strip(),
@@ -116,7 +112,7 @@ def _details(r: Results) -> Details:
         flagged_percent=by_method(
             {m: None if e.flagged is None else 100 * e.flagged for m, e in r.effects.items()}
         ),
-        n_star_offsets=stars,
+        n_star_offsets=_with_offsets(r),
         improvement_percent=100 * best,
         improvement_interval=Interval(100 * low, 100 * high),
         by_level=tuple(sorted(r.record.by_level, key=lambda one: one.level_e)),
@@ -129,6 +125,15 @@ def _details(r: Results) -> Details:
         z_edges=tuple(float(edge) for edge in _EDGES),
         z_counts=tuple(int(n) for n in counts),
         worst=_worst(r),
+    )
+
+
+def _with_offsets(r: Results) -> ByMethod | None:
+    """N* of a night with offsets; None where they are not known."""
+    if r.record.offsets is None:
+        return None
+    return by_method(
+        {m: d / r.record.offsets if (d := e.depth(r.sub_noise)) else None for m, e in r.effects.items()}
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from starwell.flatlab.claim import HYPOTHESIS, answers, limits
 from starwell.flatlab.findings import ByMethod, Findings, SetFound
 from starwell.flatlab.hypotheses import Verdict
@@ -91,13 +93,17 @@ def as_markdown(findings: Findings, plots: list[tuple[str, str]]) -> str:
         "",
         *_effects(f),
     ]
-    if d.by_level:
-        lines += ["", *_levels(f)]
+    return "\n".join([*lines, *_appended(f, plots), ""])
+
+
+def _appended(f: Findings, plots: list[tuple[str, str]]) -> Iterator[str]:
+    """The parts that not every report has."""
+    if f.details.by_level:
+        yield from ("", *_levels(f))
     if f.warnings:
-        lines += ["", "## Warnings", "", *(f"- {warning}" for warning in f.warnings)]
+        yield from ("", "## Warnings", "", *(f"- {warning}" for warning in f.warnings))
     for file, caption in plots:
-        lines += ["", f"![{caption}]({file})", "", caption]
-    return "\n".join([*lines, ""])
+        yield from ("", f"![{caption}]({file})", "", caption)
 
 
 def _gate_said(f: Findings) -> str:

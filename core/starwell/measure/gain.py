@@ -19,6 +19,10 @@ _READ_NOISE_KEYWORDS = ("RDNOISE", "READNOIS", "RON", "READNOISE")
 _LEAST_LIGHT = 0.5  # sky over sigma: below it the shot noise drowns in the read noise
 
 
+_Gain = tuple[float, Origin, str, tuple[str, ...]]
+"""e-/ADU, where it is from, the same in words, and what the user should know."""
+
+
 @dataclass(frozen=True, slots=True)
 class SensorFindings:
     """The sensor model to use, a sentence on where it comes from, and what the user should know."""
@@ -80,21 +84,7 @@ def sensor_model(
     assumed = "" if read_noise else "assumed to be "
     seen = light.egain(read_noise or _TYPICAL_READ_NOISE_E)
     most = light.most_egain(read_noise or _LARGEST_READ_NOISE_E)
-    if masters_egain:
-        egain, origin, source = masters_egain, Origin.DATA, "e-/ADU measured on pairs of the masters' frames"
-        warnings: tuple[str, ...] = ()
-    elif facts.egain and facts.egain > 0:
-        egain, origin, source, warnings = _checked_header(facts, seen, most)
-    elif seen is not None:
-        egain, origin, source = seen, Origin.DATA, "e-/ADU from the noise and sky of a sub"
-        warnings = ()
-    else:
-        egain = min(1.0 / 2**facts.adu_shift, most)
-        origin, source = Origin.ASSUMED, "e-/ADU assumed"
-        warnings = (
-            f"e-/ADU is not known and was taken to be {egain:.3g}: give darks or a bias, "
-            "or run a sensor analysis.",
-        )
+    egain, origin, source, warnings = _egain(facts, masters_egain, seen, most)
     if read_noise is None:
         read_noise = min(_TYPICAL_READ_NOISE_E, egain * math.sqrt(max(light.variance_adu2, 0.0)))
     model = SensorModel(egain, read_noise, float(2**facts.adu_shift), facts.saturation_adu, origin)
@@ -121,9 +111,23 @@ def _header_read_noise(facts: Facts) -> float | None:
     return None
 
 
-def _checked_header(
-    facts: Facts, seen: float | None, most: float
-) -> tuple[float, Origin, str, tuple[str, ...]]:
+def _egain(facts: Facts, masters: float | None, seen: float | None, most: float) -> _Gain:
+    """The best that is known of an unmeasured sensor."""
+    if masters:
+        return masters, Origin.DATA, "e-/ADU measured on pairs of the masters' frames", ()
+    if facts.egain and facts.egain > 0:
+        return _checked_header(facts, seen, most)
+    if seen is not None:
+        return seen, Origin.DATA, "e-/ADU from the noise and sky of a sub", ()
+    egain = min(1.0 / 2**facts.adu_shift, most)
+    warning = (
+        f"e-/ADU is not known and was taken to be {egain:.3g}: give darks or a bias, "
+        "or run a sensor analysis."
+    )
+    return egain, Origin.ASSUMED, "e-/ADU assumed", (warning,)
+
+
+def _checked_header(facts: Facts, seen: float | None, most: float) -> _Gain:
     """EGAIN as the header has it, corrected by the data, or replaced by them."""
     header = facts.egain or 0.0
     if seen is None:
@@ -141,7 +145,7 @@ def _checked_header(
     return seen, Origin.DATA, "e-/ADU from the noise and sky of a sub, against EGAIN", (warning,)
 
 
-def _unchecked_header(header: float, shift: int, most: float) -> tuple[float, Origin, str, tuple[str, ...]]:
+def _unchecked_header(header: float, shift: int, most: float) -> _Gain:
     if header > most * _AGREES and shift and header / 2**shift <= most * _AGREES:
         return _corrected(header, 2**shift, f"the noise of a sub allows no more than {most:.3g}")
     if header > most * _AGREES:

@@ -109,9 +109,7 @@ def developed(
         nothing = (Curve(Stretch.LINEAR, 0.0, white_adu, 1.0),) * len(planes)
         drawn = _drawn(np.zeros(planes.shape, np.float32), valid)
         return drawn, Development((), (), None, nothing, limit_adu)
-    gradients = tuple(sky_background.fit(plane, valid) for plane in planes) if background else ()
-    for plane, gradient in zip(planes, gradients, strict=False):
-        plane -= gradient.over(plane.shape) - np.float32(gradient.level)
+    gradients = _levelled(planes, valid) if background else ()
     skies_adu, factors = tuple(float(np.median(s)) for s in _samples(planes, valid)), None
     if neutral and len(planes) == 3:
         factors = colour.white_balance(colour.star_fluxes(planes, valid, white_adu))
@@ -122,6 +120,14 @@ def developed(
     return _drawn(_shaded(planes, curves), valid), Development(
         gradients, skies_adu, factors, curves, limit_adu
     )
+
+
+def _levelled(planes: Float32, valid: Mask) -> tuple[sky_background.Gradient, ...]:
+    """The gradients of the planes, which go without them from now on."""
+    gradients = tuple(sky_background.fit(plane, valid) for plane in planes)
+    for plane, gradient in zip(planes, gradients, strict=True):
+        plane -= gradient.over(plane.shape) - np.float32(gradient.level)
+    return gradients
 
 
 def _named(stretch: Stretch | str) -> Stretch:

@@ -83,20 +83,12 @@ class OpenNight:
         self._offset_s = self._clock_offset_s()
         self.stacking: Stacking | None = None
         self.had = 0
-        try:
-            if plan.stack.live and live:
-                make = StackMaking(plan, frames, telling.publish, telling.audited)
-                unit = Unit(plan.stack.unit)
-                self.stacking = Stacking(
-                    self.night, self.journal, make, telling.publish, unit=unit, data=data
-                )
-                self._choose_masters(resume)
-                with telling.recalling():
-                    self.had = self.stacking.resume()
-                self.stacking.start()
-        except BaseException:
-            self.journal.close()
-            raise
+        if plan.stack.live and live:
+            try:
+                self._begin_to_stack(telling, frames, data, resume)
+            except BaseException:
+                self.journal.close()
+                raise
 
     @property
     def tally(self) -> Tally:
@@ -185,6 +177,15 @@ class OpenNight:
         if self.stacking is not None:
             self.stacking.close(finish=False)
         self.journal.close()
+
+    def _begin_to_stack(self, telling: Telling, frames: SavedFrames, data: Path | None, resume: bool) -> None:
+        make = StackMaking(self.plan, frames, telling.publish, telling.audited)
+        unit = Unit(self.plan.stack.unit)
+        self.stacking = Stacking(self.night, self.journal, make, telling.publish, unit=unit, data=data)
+        self._choose_masters(resume)
+        with telling.recalling():
+            self.had = self.stacking.resume()
+        self.stacking.start()
 
     def _choose_masters(self, resume: bool) -> None:
         """A plan that is begun in an old night names the masters of what follows, not the night."""

@@ -22,20 +22,7 @@ from starwell.session.shooting_room import Seen
 def status_of(run: NightRun | None, state: State, why: str, setup: Setup) -> Status:
     """The status of an engine whose last task this is; None: it had none yet."""
     if run is None:
-        filters = setup.config.rig.filters
-        return Status(
-            state=state,
-            frame=0,
-            frames=None,
-            stacked=0,
-            rejected=0,
-            livetime_s=None,
-            folder="",
-            camera="",
-            sensor_celsius=None,
-            why=why,
-            filters=filters,
-        )
+        return _nothing_yet(state, why, setup)
     seen = run.shooting.seen if run.shooting is not None else Seen()
     tally = run.night.tally if run.night is not None else Tally()
     folder = run.night.night.folder if run.night is not None else None
@@ -59,6 +46,22 @@ def status_of(run: NightRun | None, state: State, why: str, setup: Setup) -> Sta
         filters=run.plan.rig.filters or setup.config.rig.filters,
         **_of_camera(run),
         **_of_shot(run, seen, setup),
+    )
+
+
+def _nothing_yet(state: State, why: str, setup: Setup) -> Status:
+    return Status(
+        state=state,
+        frame=0,
+        frames=None,
+        stacked=0,
+        rejected=0,
+        livetime_s=None,
+        folder="",
+        camera="",
+        sensor_celsius=None,
+        why=why,
+        filters=setup.config.rig.filters,
     )
 
 

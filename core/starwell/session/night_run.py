@@ -19,6 +19,7 @@ from starwell.session.engine_night import OpenNight
 from starwell.session.engine_settings import all_told
 from starwell.session.enough import memory_advice
 from starwell.session.events import QualityAdvice, SeriesFinished, State
+from starwell.session.guarded import fault
 from starwell.session.guide import Guide
 from starwell.session.kept_camera import KeptCamera, keywords_of_rig
 from starwell.session.night_files import night_folder
@@ -97,9 +98,7 @@ class NightRun:
         except StarwellError as error:
             self.failure = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the night's files and the sensor come first
-            self.failure = StarwellError(
-                f"{type(error).__name__}: {error}. This is a fault of starwell; please report it."
-            )
+            self.failure = StarwellError(fault(error))
         self._end(finished, stay=stay)
 
     def close(self) -> None:
@@ -192,13 +191,9 @@ class NightRun:
         endings = Endings(plan, night.began, latitude_deg=latitude, longitude_deg=longitude)
         self._ends = Ends(endings, kept.pace)
         self._tell_outlook(endings, kept)
-        self.guide = Guide(
-            plan,
-            self._wishes,
-            self._telling.publish,
-            focal_mm=plan.rig.focal_mm or rig.focal_mm,
-            guider=setup.guider,
-        )
+        focal_mm = plan.rig.focal_mm or rig.focal_mm
+        publish, guider = self._telling.publish, setup.guider
+        self.guide = Guide(plan, self._wishes, publish, focal_mm=focal_mm, guider=guider)
         room = Room(
             plan=plan,
             kept=kept,

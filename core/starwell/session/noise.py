@@ -52,14 +52,24 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
     the stack. Green channel in colour.
     """
     placed = [(n, m) for n, m in members.stacked() if m.placed is not None]
-    if len(placed) < 2:
+    reference = members.reference_sigma_adu
+    if len(placed) < 2 or reference is None:
         return None
+    reached = stack.sums.noise(intake.planes.channels // 2)
+    return _measured(stack, members, intake, placed, reference, reached) if reached else None
+
+
+def _measured(
+    stack: RunningStack,
+    members: Members,
+    intake: Intake,
+    placed: list[tuple[int, Member]],
+    reference: float,
+    reached: dict[int, Reached],
+) -> StackMeasured:
+    """reference: its noise, ADU. reached: by the side of a block."""
     weights = np.array([m.placed.weight[len(m.placed.weight) // 2] for _, m in placed if m.placed])
     channel = intake.planes.channels // 2
-    reference = members.reference_sigma_adu
-    reached = stack.sums.noise(channel)
-    if reference is None or not reached:
-        return None
     egain, density = intake.model.egain, intake.planes.density(channel)
     ideal = reference / math.sqrt(float(weights.sum()) * density)
     block = efficiency_block_px(intake.planes)
@@ -70,8 +80,7 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
         reached[block] = _freed(reached[block], block_share(*halves, stack.kernel, block))
     at_block, error = reached.get(block, Reached(math.nan, math.nan))
     seen = _outlook(stack, channel, at_block, shared, effective)
-    moving = 1.0 if shared is None else shared.white + (1 - shared.white) / effective
-    masters = masters_variance_e2(intake.masters, intake.model, _sky_adu(members, intake))
+    masters = _masters_variance_e2(members, intake, shared, effective)
     return StackMeasured(
         stacked=len(placed),
         effective_subs=effective,
@@ -88,9 +97,19 @@ def stack_noise(stack: RunningStack, members: Members, intake: Intake) -> StackM
         fixed_e=None if seen.fixed is None else seen.fixed * egain,
         n_star=seen.n_star,
         gain_percent=seen.gain_percent,
-        masters_e=None if masters is None else math.sqrt(masters * max(moving, 0.0) / density),
+        masters_e=None if masters is None else math.sqrt(masters / density),
         efficiency_error_percent=100 * ideal / at_block * error if at_block > 0 else None,
     )
+
+
+def _masters_variance_e2(
+    members: Members, intake: Intake, shared: Coherence | None, effective: float
+) -> float | None:
+    """The masters' variance in the stack: where subs moved over the sensor, what they share of it."""
+    variance = masters_variance_e2(intake.masters, intake.model, _sky_adu(members, intake))
+    if variance is None or shared is None:
+        return variance
+    return variance * max(shared.white + (1 - shared.white) / effective, 0.0)
 
 
 def outlook(found: Pattern, temporal: float, effective: float) -> Outlook:

@@ -16,7 +16,7 @@ from starwell.files.frames import gather, open_facts, open_frame
 from starwell.files.levels import levels, with_levels
 from starwell.frame import Bayer, Facts, Float64, Kind, Pixels, Planes, Roi
 from starwell.sensor.photon_transfer import Analysis, Sets, analyse
-from starwell.sensor.photon_transfer_levels import Level, dark_level, light_level
+from starwell.sensor.photon_transfer_levels import dark_level, light_level
 
 MOST_FRAMES = 64
 """Frames read of one set."""
@@ -77,34 +77,15 @@ def analyse_files(
     sets += [_opened(Kind.DARK, paths, warnings, any_type=any_type) for paths in darks]
     facts = _common(sets, warnings)
     window = _window(roi, facts)
-    reading = _Reading(facts, window)
-    bias_level = None
-    lights: list[Level] = []
-    without: list[Level] = []
-    for one in sets:
-        told(f"{one.kind.value}: {names(list(one.found))}")
-        frames = reading.frames(one)
-        rail = reading.rail_adu
-        match one.kind:
-            case Kind.BIAS:
-                bias_level = dark_level(frames, reading.planes, seconds=one.seconds, rail_adu=rail)
-            case Kind.FLAT:
-                pedestal: Float64 | None = None if bias_level is None else bias_level.mean_adu
-                lights.append(
-                    light_level(
-                        frames, reading.planes, seconds=one.seconds, rail_adu=rail, pedestal_adu=pedestal
-                    )
-                )
-            case _:
-                without.append(dark_level(frames, reading.planes, seconds=one.seconds, rail_adu=rail))
-    analysis = analyse(Sets(bias_level, lights, without, reading.rail_adu, facts.adu_shift))
+    seen = _levels(sets, _Reading(facts, window), facts.adu_shift, told)
+    analysis = analyse(seen)
     return Analysed(
         replace(analysis, warnings=(*warnings, *analysis.warnings)),
         facts,
         window,
-        bias_level.frames if bias_level else 0,
-        tuple((level.seconds, level.frames) for level in lights),
-        tuple((level.seconds, level.frames) for level in without),
+        seen.bias.frames if seen.bias else 0,
+        tuple((level.seconds, level.frames) for level in seen.flats),
+        tuple((level.seconds, level.frames) for level in seen.darks),
         _filter([one for one in sets if one.kind is Kind.FLAT]),
     )
 
@@ -126,6 +107,26 @@ class _Reading:
             part = open_frame(path).pixels[y : y + height, x : x + width]
             shift = self._facts.adu_shift
             yield part >> shift if part.dtype.kind in "iu" else part / (1 << shift)
+
+
+def _levels(sets: list[_Set], reading: _Reading, adu_shift: int, told: Callable[[str], None]) -> Sets:
+    """What the frames of every set tell together; the bias, where there is one, comes first."""
+    seen = Sets(None, [], [], reading.rail_adu, adu_shift)
+    for one in sets:
+        told(f"{one.kind.value}: {names(list(one.found))}")
+        frames, planes, rail = reading.frames(one), reading.planes, reading.rail_adu
+        match one.kind:
+            case Kind.BIAS:
+                bias = dark_level(frames, planes, seconds=one.seconds, rail_adu=rail)
+                seen = replace(seen, bias=bias)
+            case Kind.FLAT:
+                pedestal: Float64 | None = None if seen.bias is None else seen.bias.mean_adu
+                seen.flats.append(
+                    light_level(frames, planes, seconds=one.seconds, rail_adu=rail, pedestal_adu=pedestal)
+                )
+            case _:
+                seen.darks.append(dark_level(frames, planes, seconds=one.seconds, rail_adu=rail))
+    return seen
 
 
 def _opened(kind: Kind, paths: Sequence[Path], warnings: list[str], *, any_type: bool) -> _Set:

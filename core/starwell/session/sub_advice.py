@@ -16,7 +16,7 @@ from starwell.errors import MasterMissing, PlanError
 from starwell.files.frames import levels_of_set, open_frame
 from starwell.files.levels import with_levels
 from starwell.frame import Facts, Frame, Planes
-from starwell.measure.gain import sensor_model
+from starwell.measure.gain import SensorFindings, sensor_model
 from starwell.measure.sub import Measured, measure
 from starwell.sensor.model import Origin, SensorModel
 from starwell.sensor.store import Known, SensorStore
@@ -81,21 +81,11 @@ def advise(
     calibrated = calibrator.calibrate(frame)
     planes = Planes.of(facts)
     measured = measure(calibrated.pixels, planes, saturation_adu=calibrated.saturation_adu)
-    found = sensor_model(
-        facts,
-        measured,
-        sensor=None if known is None else known.model(facts),
-        masters_egain=masters.learnt("egain"),
-        masters_read_noise_e=masters.learnt("read_noise_e"),
-        sky_is_above_dark=True,
-        dark_adu=calibrated.dark_adu,
-    )
+    found = _sensor(facts, measured, known, masters, calibrated.dark_adu)
     model = _overruled(found.model, egain, read_noise_e)
     seconds = facts.exposure.seconds or 0.0
     rate, dark_from = _dark_rate(dark_e_s, known, facts, calibrated.dark_adu * model.egain / seconds)
-    full = calibrated.saturation_adu * model.egain
-    if known is not None and known.full_well_e is not None:
-        full = min(full, known.full_well_e)
+    full = _full_e(calibrated.saturation_adu * model.egain, known)
     mixed = 0.0 if masters.dark is not None else rate
     channels = dict(zip(_names(planes), _exposed(seconds, measured, model, rate, mixed, full), strict=True))
     sub = channels["G"] if "G" in channels else channels[""]
@@ -137,6 +127,27 @@ def _masters(dark: str | None, bias: str | None, known: Known | None, facts: Fac
 
 def _asked_again(number: int) -> Frame:
     raise LookupError(f"no flat is chosen for sub {number}: it is not asked again")
+
+
+def _sensor(
+    facts: Facts, measured: Measured, known: Known | None, masters: Masters, dark_adu: float
+) -> SensorFindings:
+    return sensor_model(
+        facts,
+        measured,
+        sensor=None if known is None else known.model(facts),
+        masters_egain=masters.learnt("egain"),
+        masters_read_noise_e=masters.learnt("read_noise_e"),
+        sky_is_above_dark=True,
+        dark_adu=dark_adu,
+    )
+
+
+def _full_e(saturated_e: float, known: Known | None) -> float:
+    """Where stars saturate: the converter's end, or the well where that is known to be full before."""
+    if known is None or known.full_well_e is None:
+        return saturated_e
+    return min(saturated_e, known.full_well_e)
 
 
 def _exposed(
