@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from starwell.calibration.defects import DEAD_FLAT, Defects, Points, Repair, from_pixels
+from starwell.calibration.defects import Defects, Points, Repair, from_pixels
 from starwell.calibration.low_light_matching import check_low_light
 from starwell.calibration.low_light_restore import Restore
 from starwell.calibration.master import Master, Masters
 from starwell.calibration.matching import adu_scale, check, same_exposure, window
+from starwell.calibration.stepped import Correction, bands
 from starwell.errors import MasterMismatch
 from starwell.frame import Facts, Float32, Frame, sampled
 
-BAND_ROWS = 64
-"""Rows treated at a time: raw, dark, flat and result of 64 rows stay in a core's cache."""
 FLAT_BLOCK = 16
 """Pixels per side of one cell of the coarse flat map."""
 GLOW = 0.5
@@ -44,7 +42,7 @@ class Calibrated:
 
 
 class Calibrator:
-    """Calibrates the subs of one set of facts; masters are converted and cut to the lights' window once.
+    """Calibrates the subs of one set of facts; masters are cut to the lights' window and rounded once.
 
     MasterMismatch when a master does not fit the lights; what fits but not quite is in warnings.
     """
@@ -60,19 +58,19 @@ class Calibrator:
         self._threads = threads
         bias = None if masters.bias is None else cut(masters.bias, facts)
         flat = None if masters.flat is None else cut(masters.flat, facts)
-        self._offset = _offset(masters, facts, bias)
-        self._inverse = None if flat is None else _inverse(flat)
+        offset = _offset(masters, facts, bias)
         self.flat = None if flat is None else coarse(flat)
-        self.dark_adu = _dark_level(masters, self._offset, bias)
-        self.defects = _defects(masters, facts, self._offset, bias, flat)
+        self.dark_adu = _dark_level(masters, offset, bias)
+        self.defects = _defects(masters, facts, offset, bias, flat)
         step = 2 if facts.bayer is not None and len(facts.shape) == 2 else 1
         self._repair = Repair(self.defects, step)
-        self.saturation_adu = _saturation(facts, self._offset, flat)
-        self._level = None if self._offset is None else float(np.median(sampled(self._offset)))
+        self.saturation_adu = _saturation(facts, offset, flat)
+        self._level = None if offset is None else float(np.median(sampled(offset)))
         self._restore = None
         if masters.low_light is not None:
             self._restore = Restore(masters.low_light, facts, self.defects)
-            self._offset = self._restore.lowered(self._offset, flat)
+            offset = self._restore.lowered(masters.low_light, offset, flat)
+        self._correction = Correction(offset, flat)
 
     def calibrate(self, frame: Frame, out: Float32 | None = None) -> Calibrated:
         """The calibrated sub, written to out (float32, the frame's shape, contiguous) when it is given.
@@ -87,26 +85,12 @@ class Calibrator:
             )
         self._check_scale(frame)
         pixels = np.empty(frame.pixels.shape, np.float32) if out is None else out
-        bands = _bands(frame.facts.size[0])
-        if self._threads is None:
-            for band in bands:
-                self._band(frame, pixels, band)
-        else:
-            list(self._threads.map(lambda band: self._band(frame, pixels, band), bands))
+        self._correction.apply(frame.pixels, pixels, self._threads)
         repair, defects_xy = self._repair, self.defects.xy
         if self._restore is not None:
             repair, defects_xy = self._restore.add(pixels)
         repair.apply(pixels)
         return Calibrated(frame.facts, pixels, defects_xy, self.flat, self.dark_adu, self.saturation_adu)
-
-    def _band(self, frame: Frame, pixels: Float32, band: slice) -> None:
-        out = pixels[..., band, :]
-        np.copyto(out, frame.pixels[..., band, :], casting="same_kind")
-        if self._offset is not None:
-            offset = self._offset if self._offset.size == 1 else self._offset[..., band, :]
-            np.subtract(out, offset, out=out)
-        if self._inverse is not None:
-            np.multiply(out, self._inverse[..., band, :], out=out)
 
     def _check_scale(self, frame: Frame) -> None:
         if (level := self._level) is None:
@@ -126,7 +110,7 @@ def coarse(flat: Float32) -> Float32:
     """Means of a flat over 16×16 pixels, ceil(H/16)×ceil(W/16); colour planes are averaged."""
     height, width = flat.shape[-2:]
     cells = np.empty((-(-height // FLAT_BLOCK), -(-width // FLAT_BLOCK)), np.float32)
-    for band in _bands(height):
+    for band in bands(height):
         mono = flat[band] if flat.ndim == 2 else flat[:, band].mean(axis=0)
         below, beside = -len(mono) % FLAT_BLOCK, -width % FLAT_BLOCK
         padded = cv2.copyMakeBorder(mono, 0, below, 0, beside, cv2.BORDER_REPLICATE)
@@ -149,14 +133,10 @@ def shows_glow(dark_adu: Float32) -> bool:
     return max(blocks) - middle > max(GLOW * abs(middle), 3.0)
 
 
-def _bands(height: int) -> Iterator[slice]:
-    return (slice(y, y + BAND_ROWS) for y in range(0, height, BAND_ROWS))
-
-
 def cut(master: Master, facts: Facts) -> Float32:
     """The lights' window of a master, in the lights' ADU; a constant bias stays one pixel.
 
-    The master's own pixels where they are all asked for as they are.
+    The master's own pixels where they are asked for as they are.
     """
     if master.constant_adu is not None:
         return master.pixels
@@ -164,9 +144,7 @@ def cut(master: Master, facts: Facts) -> Float32:
     height, width = facts.size
     pixels = master.pixels[..., y : y + height, x : x + width]
     scale = adu_scale(master, facts)
-    if scale != 1:
-        return pixels * np.float32(scale)
-    return pixels if pixels.shape == master.pixels.shape else pixels.copy()
+    return pixels if scale == 1 else pixels * np.float32(scale)
 
 
 def _offset(masters: Masters, facts: Facts, bias: Float32 | None) -> Float32 | None:
@@ -229,13 +207,6 @@ def _defects(
         return found
     listed = Defects(noisy, masters.dark.facts.size, {"noisy": len(noisy)})
     return found.joined(listed.window(*window(masters.dark, facts), *reversed(facts.size)))
-
-
-def _inverse(flat: Float32) -> Float32:
-    """1/a; 0 where the sensor is blind, for those pixels are filled."""
-    inverse = np.zeros_like(flat)
-    np.divide(1.0, flat, out=inverse, where=flat >= DEAD_FLAT)
-    return inverse
 
 
 def _saturation(facts: Facts, offset: Float32 | None, flat: Float32 | None) -> float:

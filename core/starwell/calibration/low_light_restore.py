@@ -30,26 +30,28 @@ class Restore:
 
     def __init__(self, low: LowLight, facts: Facts, defects: Defects) -> None:
         x, y = place(low, facts)
-        part = np.s_[y : y + facts.size[0], x : x + facts.size[1]]
+        self._part = part = np.s_[y : y + facts.size[0], x : x + facts.size[1]]
         self.egain = electrons_per_adu(low, facts)
         self._step = 2 if facts.bayer is not None else 1
         self._defects = defects
         self._filled: tuple[float, Repair, Points] | None = None
-        self._deficit_e = low.deficit_e[part]
         cold = low.cold[part]
         self._cold: Indices = np.flatnonzero(cold)
-        self._keeps: Float32 = (self._deficit_e if low.threshold_e is None else low.threshold_e[part])[cold]
+        self._keeps: Float32 = (low.deficit_e if low.threshold_e is None else low.threshold_e)[part][cold]
         self._mesh = _Mesh(facts, self._cold)
         self._amplitude: Float32 | None = None
         if low.threshold_e is not None:
             level = low.level_map(facts)[cold]
-            self._amplitude = self._deficit_e[cold] / (
+            self._amplitude = low.deficit_e[part][cold] / (
                 -np.expm1(-level / self._keeps) * np.float32(self.egain)
             )
 
-    def lowered(self, offset: Float32 | None, flat: Float32 | None) -> Float32:
-        """The offset less a·b/K: (light - that)/a then holds the deficits that do not grow with the sky."""
-        lowered = self._deficit_e * np.float32(-1 / self.egain)
+    def lowered(self, low: LowLight, offset: Float32 | None, flat: Float32 | None) -> Float32:
+        """The offset less a·b/K: (light - that)/a then holds the deficits that do not grow with the sky.
+
+        low: the map, of which nothing the size of a frame is kept.
+        """
+        lowered = low.deficit_e[self._part] * np.float32(-1 / self.egain)
         if self._amplitude is not None:
             lowered.reshape(-1)[self._cold] = 0
         if flat is not None:
@@ -88,11 +90,12 @@ class _Mesh:
         y, x = np.divmod(at, width)
         rows = np.minimum(y * self._cells[0] // height, self._cells[0] - 1)
         columns = np.minimum(x * self._cells[1] // width, self._cells[1] - 1)
-        channel = np.zeros(facts.size, np.intp)
+        channel = np.zeros(facts.size, np.uint8)
         for plane in self._planes.planes:
             self._planes.view(channel, plane)[...] = plane.channel
         cells = self._cells[0] * self._cells[1]
-        self._at: Indices = channel.reshape(-1)[at] * cells + rows * self._cells[1] + columns
+        first = channel.reshape(-1)[at].astype(np.intp) * cells
+        self._at: Indices = first + rows * self._cells[1] + columns
 
     def of(self, pixels: Float32, egain: float) -> Float32:
         """The sky in e-, (channels, cells down, cells across)."""

@@ -21,6 +21,9 @@ _PROGRAM_LIVE, _PROGRAM_EXACT = 130 * MB, 100 * MB
 """Python with its libraries, the journal and members of a night."""
 
 _RAW, _SINGLE, _STEPS = 2, 4, 2
+_MASTER = 2
+"""Sixteen bits of the dark, into which a low-light map goes, and of the flat."""
+
 _SUMS = {"sums": 8, "weights": 4, "counts": 2}
 _MASKED, _STARS = 1, 0.5
 """Counts of rejected pixels, and the map of stars, per output pixel and channel: only after the warm-up."""
@@ -125,7 +128,7 @@ def budget(need: Need) -> Budget:
     n, s = need.pixels, need.samples
     work = need.workers * _BAND_ROWS * (need.size[1] // need.step) * _SINGLE * _SCRATCH
     each = [
-        Part("masters", n * _SINGLE * (need.dark + need.flat + need.low_light)),
+        Part("masters", n * _MASTER * ((need.dark or need.low_light) + need.flat)),
         *(Part(f"the stack's {name}", each * s) for name, each in _SUMS.items()),
         Part("bands in work", work),
         Part("calibrated subs", (2 if need.exact else 1) * n * _SINGLE),
