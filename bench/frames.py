@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -119,6 +118,8 @@ def make(folder: Path, nights: list[str]) -> None:
     print(f"simulating {len(tasks)} frames in {folder}", file=sys.stderr)
     for night in nights:
         (folder / night / "lights").mkdir(parents=True, exist_ok=True)
+    from concurrent.futures import ProcessPoolExecutor  # what is measured has all there is already
+
     with ProcessPoolExecutor(min(os.cpu_count() or 1, 4)) as workers:
         for _ in workers.map(_simulate, *zip(*tasks, strict=True)):
             pass

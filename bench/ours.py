@@ -16,6 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import starwell  # noqa: F401  # before numpy, whose threads it counts, as in every program of starwell
+
+# isort: split
 import numpy as np
 
 import frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,11 +73,26 @@ def test_headless_commands_load_no_textual(name: str) -> None:
     assert not {"textual"} & loaded(name, "--help")
 
 
-def test_a_headless_stack_loads_no_textual(mono: Any, tmp_path: Path) -> None:
+def test_a_headless_stack_of_fits_files_loads_what_it_needs_and_no_more(mono: Any, tmp_path: Path) -> None:
     modules = loaded("stack", str(mono.folder), "-o", str(tmp_path / "o.fits"))
     assert (tmp_path / "o.fits").exists()
     assert "cv2" in modules
-    assert "textual" not in modules
+    assert not {"textual", "imageio", "tifffile", "PIL", "astropy", "scipy", "matplotlib", "ssl"} & modules
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted where /proc tells them")
+@pytest.mark.parametrize("name", ["stack", "run", "engine"])
+def test_what_is_imported_starts_no_threads(name: str) -> None:
+    script = (
+        "import os, sys, starwell_tui.__main__ as m; sys.argv = ['starwell', sys.argv[1], '--help']\n"
+        "try: m.main()\nexcept SystemExit: pass\n"
+        "import starwell.session.pipeline, starwell.session.exact\n"
+        "print(len(os.listdir('/proc/self/task')), 'numpy' in sys.modules)"
+    )
+    clean = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    call = [sys.executable, "-c", script, name]
+    told = subprocess.run(call, capture_output=True, text=True, check=True, env=clean)
+    assert told.stdout.splitlines()[-1] == "1 True"
 
 
 def test_help_and_version_load_no_numpy() -> None:

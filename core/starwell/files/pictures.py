@@ -1,4 +1,7 @@
-"""TIFF and PNG in and out: 8, 16 and 32 bit, mono or RGB, whole or not at all."""
+"""TIFF and PNG in and out: 8, 16 and 32 bit, mono or RGB, whole or not at all.
+
+imageio and tifffile are imported where they are used: FITS subs, which most are, do not need their 4 MB.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
-import imageio.v3 as iio
 import numpy as np
-import tifffile
 
 from starwell.errors import FileDamaged, StorageError
 from starwell.files.atomic import replacing
@@ -29,7 +31,6 @@ _PLAIN_PNG = {(8, 0), (8, 2), (16, 0)}  # bit depth, colour type
 _LARGEST_PX = 1 << 26
 _FAST = 1  # compression: three times as fast as the usual for 7 % more bytes
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its errors say what its log says
 _MORE_PAGES = "several pictures in the file: the first is read"
 
 
@@ -73,12 +74,16 @@ def write_png(path: Path | str, pixels: Pixels, *, overwrite: bool = False) -> N
     if pixels.ndim == 3 and pixels.dtype == np.uint16:  # Pillow, behind imageio, has no 16-bit colour
         content = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]))[1].data
     else:
+        import imageio.v3 as iio
+
         content = iio.imwrite("<bytes>", pixels, extension=".png", plugin="pillow", compress_level=_FAST)
     with replacing(Path(path), overwrite=overwrite) as stream:
         stream.write(content)
 
 
 def _write_tiff(path: Path, pixels: Pixels, overwrite: bool) -> None:
+    import imageio.v3 as iio
+
     colour = pixels.ndim == 3
     rows = np.moveaxis(pixels, 0, -1) if colour else pixels
     with replacing(path, overwrite=overwrite) as stream:
@@ -117,6 +122,8 @@ def _read_png(content: bytes, path: Path) -> Pixels:
         raise FileDamaged(f"{path} is cut off or broken: its PNG chunks do not add up. Copy it again.")
     if not _is_plain_png(content):
         return _through_opencv(content, path)
+    import imageio.v3 as iio
+
     try:
         array = iio.imread(content, extension=".png", plugin="pillow")
     except (OSError, SyntaxError, ValueError) as error:
@@ -172,7 +179,7 @@ def _through_opencv(content: bytes, path: Path) -> Pixels:
 
 def _read_tiff(content: bytes, path: Path) -> tuple[Pixels, str, tuple[str, ...]]:
     # imageio names neither the axes nor the compression, without which planes and pixels are confused
-    with _tifffile(path), tifffile.TiffFile(BytesIO(content)) as tiff:
+    with _tifffile(path) as tifffile, tifffile.TiffFile(BytesIO(content)) as tiff:
         page = tiff.pages.first
         flags = (_MORE_PAGES,) if len(tiff.pages) > 1 else ()
         description, axes = page.description, page.axes
@@ -198,10 +205,15 @@ def _is_beyond_tifffile(page: Any) -> bool:
 
 
 @contextmanager
-def _tifffile(path: Path) -> Iterator[None]:
-    """Translates tifffile's errors into FileDamaged."""
+def _tifffile(path: Path) -> Iterator[ModuleType]:
+    """The library, whose errors are translated into FileDamaged; they say what its log says."""
+    import tifffile
+
+    log = logging.getLogger("tifffile")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     try:
-        yield
+        yield tifffile
     except Exception as error:  # its decoders raise whatever they meet
         raise FileDamaged(f"{path}: the TIFF cannot be read ({error}). Copy it again.") from error
 
