@@ -71,6 +71,7 @@ def test_the_sensor_gets_cold_and_warm_again_and_says_so_on_the_way() -> None:
         cooler.warm_up(6)
         assert cooler.warming
         assert told.until(lambda: not cooler.warming)
+        assert not cooler.left_cold
         assert made.get(Control.COOLER) == 0
         assert not cooler.on_its_way
 

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from starwell.camera.cooler_ramp import CoolerRamp
 from starwell.camera.cooler_ramp import Cooling as Stage
@@ -133,8 +134,10 @@ class Cooler:
     def _tick(self) -> None:
         now = self._camera.telemetry()
         with self._lock:
-            self._stage = self._ramp.tick(now, self._at_s())
-        self.now = now
+            stage = self._ramp.tick(now, self._at_s())
+            if self.warming and stage is Stage.OFF:
+                now = replace(now, cooler_on=False)  # this very tick has switched it off
+            self.now, self._stage = now, stage
         self._tell(now)
         if self._seen is not None and now.sensor_celsius is not None:
             self._seen(now)

@@ -258,6 +258,7 @@ def test_the_sensor_is_warmed_up_on_every_way_out(house: Any, plan_of_lights: Li
         assert states[0] == (State.COOLING, "to -5 °C")
         assert (State.STOPPING, "warming the sensor up") in states
         assert camera._values[Control.COOLER] == 0
+        assert not any("left cooled" in said for said in advice(heard, "cooling"))
         assert len(heard.of(SeriesFinished)) == 1
 
 
