@@ -106,7 +106,7 @@ def test_a_slow_guest_slows_nobody_and_loses_nothing_but_pictures(engine: Any, c
     told = [event for number in range(100) for event in (rejected(number), picture(number))]
     started = time.monotonic()
     engine.tell(*told)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     engine.tell(end := rejected(1000))
     assert [e for e in heard_until(fast, end) if isinstance(e, ev.SubRejected)] == [*told[::2], end]
     assert time.monotonic() - started < 5
@@ -257,7 +257,7 @@ def test_the_thread_ends_with_the_server_though_guests_neither_read_nor_leave(
     under_way(engine, picture(1, 3000))
     started = time.monotonic()
     serving.end()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
     until(lambda: set(threading.enumerate()) <= before)
     assert not engine.listeners._listeners
     assert not serving.place.socket_file.exists()

