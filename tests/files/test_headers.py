@@ -52,3 +52,17 @@ def test_numbers_come_as_what_they_are_written_as():
     ]
     assert header._plain(lines) == [("A", 7, "spy"), ("B", 1.0, ""), ("C", -0.002, "x"), ("D", True, "")]
     assert math.copysign(1, header._plain([f"{'E       = -0.0':80}"])[0][1]) == -1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["dark: dark.fits", "flat: flat 5.fits", "2026-11-20T01:02:03", "a: .fits", "x: -", "DP: 2.0", "k: -.5"],
+)
+def test_texts_with_a_colon_are_written_as_astropy_writes_them(text):
+    given = list(cards._cards({"MASTER1": text, "N": 3}, {}))
+    assert cards.header_bytes({"MASTER1": text, "N": 3}, {}) == cards._by_astropy(given)
+
+
+def test_names_of_masters_need_no_astropy(monkeypatch):
+    monkeypatch.setattr(cards, "_by_astropy", None)
+    cards.header_bytes({"MASTER1": "dark: dark.fits", "MASTER2": "flat: flat.fits"}, {})

@@ -20,6 +20,7 @@ from starwell.files.keywords import COMMENTS
 _LONGEST_BESIDE_COMMENT = 60
 _CARD = 80
 _NAME = re.compile(r"[A-Z0-9_-]{1,8}")
+_FIELD = re.compile(r": +[-+.]?\d")
 _TEXT = ("COMMENT", "HISTORY")
 
 
@@ -54,8 +55,8 @@ def _image(name: str, value: Any, comment: str) -> str | None:
     if isinstance(value, str):
         quoted = value.replace("'", "''")
         written = f"'{quoted:8}'".ljust(20) if value else "''"
-        # the sign of a text that goes on, and of a value with fields of its own
-        special = "&" in value or ": " in value
+        # the sign of a text that goes on, and a value with a field of its own
+        special = "&" in value or _FIELD.search(value) is not None
     else:
         written = ("T" if value else "F") if isinstance(value, bool) else repr(value).replace("e", "E")
         written = f"{written:>20}"
