@@ -147,7 +147,7 @@ class Intake:
                 return error
             return self.prepare(frame, room)
 
-        return ahead(prepare, numbers, self.facts.shape, threads=threads)
+        return ahead(prepare, numbers, self.facts.shape, count=threads)
 
     def candidate(self, sub: Prepared) -> Candidate:
         """The sub as one of the stack's; the first that shows stars decides the sensor model."""

@@ -65,6 +65,7 @@ class Contribution:
             raise PlanError(f"Sub {entry.number} needs one positive weight per channel, not {entry.weight}.")
         self.calibrated = calibrated
         self.entry = entry
+        self.planes = planes
         size = calibrated.pixels.shape[-2:]
         self.warp = Warp(entry.transform, planes, (size[0], size[1]), output_size, kernel)
         self.rows = max(16, self.warp.tallest(tallest) // 16 * 16)

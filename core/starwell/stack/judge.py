@@ -53,16 +53,35 @@ class Each(Protocol):
         """Run."""
 
 
-class Judge:
-    """Judges one sub on a stack of this size; rules: one per channel."""
+Found = dict[int, Indices]
+"""A channel's outliers by the first row of their band, flat on the output."""
 
-    def __init__(self, rules: list[Rule], size: tuple[int, int], fwhm_px: float) -> None:
+
+def binned_shape(channels: int, size: tuple[int, int]) -> tuple[int, int, int]:
+    """Of the binned deviation of subs of this size."""
+    return channels, size[0] // BIN, size[1] // BIN
+
+
+class Judge:
+    """Judges one sub on a stack of this size; rules: one per channel.
+
+    binned: where its binned deviation is put, which is 0 before.
+    """
+
+    def __init__(
+        self, rules: list[Rule], size: tuple[int, int], fwhm_px: float, binned: Float32 | None = None
+    ) -> None:
         self.rules = rules
+        self.found: list[Found] = [{} for _ in rules]
         self._size = size
         self._fwhm_px = fwhm_px
-        self._binned = np.zeros((len(rules), *(n // BIN for n in size)), np.float32)
+        self._binned = np.zeros(binned_shape(len(rules), size), np.float32) if binned is None else binned
         """The deviation in units of its sigma, averaged over BIN×BIN px, 0 on stars."""
-        self._found: list[dict[int, Indices]] = [{} for _ in rules]
+
+    def join(self, found: list[Found]) -> None:
+        """Know of outliers that another judge of this sub found, in the same binned deviation."""
+        for mine, theirs in zip(self.found, found, strict=True):
+            mine.update(theirs)
 
     @property
     def scatter(self) -> tuple[float, ...]:
@@ -90,7 +109,7 @@ class Judge:
         self._bin(deviation, subs, channel, y0, scratch)
         found = outliers(deviation, mean, subs, y0, self.rules[channel], scratch)
         found = found[counts(found)]
-        self._found[channel][y0] = found + y0 * self._size[1]
+        self.found[channel][y0] = found + y0 * self._size[1]
         return found
 
     def _bin(
@@ -117,7 +136,7 @@ class Judge:
 
     def masks(self, channel: int) -> Indices:
         """All outliers so far, sorted flat indices of the output."""
-        bands = [self._found[channel][y0] for y0 in sorted(self._found[channel])]
+        bands = [self.found[channel][y0] for y0 in sorted(self.found[channel])]
         return np.concatenate([np.empty(0, np.int64), *bands])
 
     def trails(self) -> tuple[Trail, ...]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
+from starwell.forked import may_fork, shared
 from starwell.frame import Float32, Mask, Planes
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, within
@@ -27,6 +28,7 @@ from starwell.stack.heap import keep_heap_small
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct, quantise
 from starwell.stack.ledger import Entry, State, pack, unpack
+from starwell.stack.partners import WORTH_IT_PX, Partners, tasks_of
 from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
 from starwell.stack.sums import Accumulators, Change, mask_pixels
 from starwell.stack.trails import Trail
@@ -74,7 +76,8 @@ class RunningStack:
         self.fwhm_px = fwhm_px
         self.reject = reject
         self.size = planes.output_size(size)
-        self.sums = Accumulators(planes.channels, self.size)
+        in_parts = threads > 1 and self.size[0] * self.size[1] >= WORTH_IT_PX and may_fork()
+        self.sums = Accumulators(planes.channels, self.size, shared if in_parts else np.zeros)
         self.scenes: list[Scene] = []
         self.fixed: Fixed | None = None
         self.stacked = 0
@@ -82,10 +85,13 @@ class RunningStack:
         self._rows = band_rows
         self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="stack")
         self.scratch = Scratch()
+        self.partners = Partners(self, threads - 1) if in_parts else None
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads and processes."""
         self._pool.shutdown()
+        if self.partners is not None:
+            self.partners.close()
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Run work on the stack's threads; results in the order of the items."""
@@ -125,9 +131,11 @@ class RunningStack:
         return Added(self.restore(sub.calibrated, entry), 0.0, ())
 
     def _judged(self, sub: Contribution) -> Added:
-        judge = Judge(self.rules(sub, self.scenes), self.size, self.fwhm_px)
+        partners = self.partners
+        judge = partners.judge(sub) if partners else self.judge(sub)
         judge.measure_scatter(partial(self._compared, sub), self.each)
-        self._settled(sub, partial(self._judge_band, sub, judge))
+        settle = partial(self.judge_band, sub, judge)
+        self._change(sub, partners.settled(sub, judge, settle) if partners else self._settled(sub, settle))
         trails = tuple(trail for trail in judge.trails() if self._passes(trail))
         masks = [judge.masks(channel) for channel in self.channels]
         for channel in self.channels if trails else ():
@@ -163,18 +171,26 @@ class RunningStack:
             masked = within(masks[channel], y0 * self.size[1], y1 * self.size[1])
             return self.sums.settle(sub, channel, band, masked, self.scratch, sign)
 
-        self._settled(sub, replay)
+        self._change(sub, self._settled(sub, replay))
         self.counted(sub, masks, [self.noise(sub, c) for c in self.channels], sign)
         return entry
 
-    def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Change]) -> None:
-        """Settle all bands of a sub, then the single pixels they leave."""
-        tasks = [(channel, *band) for channel in self.channels for band in sub.bands()]
-        changes = self.each(lambda task: settle(*task), tasks)
+    def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Change]) -> list[Change]:
+        """Settle all bands of a sub; what is yet to be changed of each."""
+        return self.each(lambda task: settle(*task), tasks_of(sub))
+
+    def _change(self, sub: Contribution, changes: Sequence[Change]) -> None:
         bands = len(sub.bands())
         for channel in self.channels:
             here = changes[channel * bands : (channel + 1) * bands]
             self.sums.change(sub, channel, Change.all(here))
+
+    def judge(self, sub: Contribution, scatter: Sequence[float] = (), binned: Float32 | None = None) -> Judge:
+        """Who judges a sub before the stack as it is; scatter where it is known."""
+        rules = self.rules(sub, self.scenes)
+        if scatter:
+            rules = [replace(rule, scatter=one) for rule, one in zip(rules, scatter, strict=True)]
+        return Judge(rules, self.size, self.fwhm_px, binned)
 
     def rules(self, sub: Contribution, scenes: Sequence[Scene]) -> list[Rule]:
         """How each channel of this sub is judged before these scenes."""
@@ -201,7 +217,8 @@ class RunningStack:
         band.erase(deviation, 0)
         return Compared(deviation, mean.__getitem__, count, band.counts)
 
-    def _judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Change:
+    def judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Change:
+        """Judge and settle a band; what is yet to be changed."""
         band = sub.band(channel, y0, y1, self.scratch)
         masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
         return self.sums.settle(sub, channel, band, masked, self.scratch, 1)
@@ -254,7 +271,10 @@ class RunningStack:
     def fix_reference(self) -> Fixed:
         """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew."""
         self.survey()
-        means = [self.sums.mean(c, 1, self.scratch) for c in self.channels]
+        rooms = self.partners.means if self.partners else [None] * len(self.channels)
+        means = [
+            self.sums.mean(c, 1, self.scratch, room) for c, room in zip(self.channels, rooms, strict=True)
+        ]
         for mean, weight in zip(means, self.sums.weight, strict=True):
             mean[weight == 0] = np.nan
         fixed = Fixed(means, self.scenes, often_masked(self.sums.masked[0], self.sums.count[0]))
