@@ -20,7 +20,7 @@ from starwell.files.keywords import COMMENTS
 _LONGEST_BESIDE_COMMENT = 60
 _CARD = 80
 _NAME = re.compile(r"[A-Z0-9_-]{1,8}")
-_FIELD = re.compile(r": +[-+.]?\d")
+_FIELD = re.compile(r": +[-+]?\.?\d")
 _TEXT = ("COMMENT", "HISTORY")
 
 
