@@ -9,6 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+_LOOK_S = 0.1
 
 
 class Failed(RuntimeError):
@@ -17,7 +20,10 @@ class Failed(RuntimeError):
 
 @dataclass(frozen=True)
 class Cost:
-    """One run: seconds, MB of the largest process, and what the program said."""
+    """One run: seconds, MB, and what the program said.
+
+    peak_mb: the most the program held, and the most that its child processes held for themselves alone.
+    """
 
     wall_s: float
     cpu_s: float
@@ -39,11 +45,52 @@ def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, errors:
             stderr=subprocess.STDOUT if errors else None,
             env={**os.environ, **(env or {})},
         )
-        _, status, usage = os.wait4(program.pid, 0)
+        status, usage, beside_mb = _watched(program.pid)
         wall_s = time.perf_counter() - started
         program.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         said = output.read().decode(errors="replace")
     if program.returncode:
         raise Failed(f"{Path(command[0]).name} ended with {program.returncode}:\n{said[-2000:]}")
-    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, said)
+    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6 + beside_mb, said)
+
+
+def _watched(pid: int) -> tuple[int, Any, float]:
+    """Status and usage of a program when it has ended, and the most MB its children had for themselves."""
+    beside_mb = 0.0
+    while True:
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return status, usage, beside_mb
+        beside_mb = max(beside_mb, sum(map(private_mb, children(pid))))
+        time.sleep(_LOOK_S)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started and that still run."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def private_mb(pid: int) -> float:
+    """Memory that no other process shares or could share, MB; 0 when there is no such process any more."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
+    except OSError:
+        return 0.0
+    kb, shared = 0, False
+    for line in lines:
+        name, *rest = line.split()
+        if not name.endswith(":"):
+            shared = rest[0].endswith("s")
+        elif name.startswith("Private_") and not shared:
+            kb += int(rest[0])
+    return kb * 1024 / 1e6
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

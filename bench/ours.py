@@ -23,6 +23,7 @@ import numpy as np
 
 import frames
 from calibrated import calibrated_subs, corner_error_px, masters
+from cost import children, cpu_s, private_mb
 from starwell.align.match import Alignment, match
 from starwell.align.transform import Transform
 from starwell.calibration.calibrate import Calibrated, Calibrator
@@ -57,7 +58,8 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
 
     The next sub is read and prepared while one is stacked, and the stack knows that more wait, as when a
     night is stacked again from disk: it begins once, with the seventh. Per sub: seconds of wall and CPU time
-    from one to the next, and the memory held. fresh: the subs at which the stack began anew.
+    from one to the next, and the memory held. fresh: the subs at which the stack began anew. peak_mb: with
+    what its processes hold beside it, beside_mb.
     """
     sets, _ = light_sets(frames.lights(folder, night))
     lights = sets[0]
@@ -67,13 +69,15 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     pipeline = Pipeline(intake, partial(_frame, lights), read=partial(_frame, lights))
     told: dict[str, list[float]] = {"wall_s": [], "cpu_s": [], "rss_mb": []}
     fresh, stacked = [], 0
-    started, cpu = time.perf_counter(), time.process_time()
+    beside_mb = 0.0
+    started, cpu = time.perf_counter(), _cpu_s()
     numbers = range(1, subs + 1)
     for number, sub in zip(numbers, intake.prepared(numbers, partial(_frame, lights)), strict=True):
         if isinstance(sub, StorageError):
             raise sub
         events = list(pipeline.feed(sub, more=number < subs))
-        now, spent = time.perf_counter(), time.process_time()
+        now, spent = time.perf_counter(), _cpu_s()
+        beside_mb = max(beside_mb, sum(map(private_mb, children(os.getpid()))))
         told["wall_s"].append(now - started)
         told["cpu_s"].append(spent - cpu)
         started, cpu = now, spent
@@ -86,7 +90,13 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
         list(_)
     assert pipeline.stack is not None
     fits.write(folder / "running.fits", pipeline.stack.mean(), {}, overwrite=True)
-    return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": memory_mb("VmHWM")}
+    peak_mb = memory_mb("VmHWM") + beside_mb
+    return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": peak_mb, "beside_mb": beside_mb}
+
+
+def _cpu_s() -> float:
+    """Of this process and of those that it started."""
+    return time.process_time() + sum(map(cpu_s, children(os.getpid())))
 
 
 def _frame(lights: LightSet, number: int, room: Float32 | None = None) -> Frame:
