@@ -22,6 +22,7 @@ import platformdirs
 from msgspec import Meta, Struct
 
 from starwell.errors import DiskFull, PlanError, StorageError
+from starwell.toml_lines import KeyLines
 
 T = TypeVar("T")
 Positive = Annotated[float, Meta(gt=0)]
@@ -254,26 +255,7 @@ def _misfit(path: Path, text: str, message: str, of: Any) -> str:
         for word, plain in _WORDS.items():
             expected, got = expected.replace(word, plain), got.replace(word, plain)
         fault = f"should be {expected}{f', not {got}' if got else ''}."
-    return f"{path}, line {line_of(text, keys)}: {'.'.join(keys) or 'the file'} {fault}"
-
-
-def line_of(text: str, keys: list[str]) -> int:
-    """The line, from 1, on which this key stands in a TOML text; that of its table where it does not."""
-    table: list[str] = []
-    best, depth = 1, 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
-        name = re.match(r"""\s*([\w\-."' ]+?)\s*=""", line)
-        if header:
-            table = _parts(header[1])
-        path = table if header else [*table, *_parts(name[1])] if name else []
-        if path and len(path) > depth and path == keys[: len(path)]:
-            best, depth = number, len(path)
-    return best
-
-
-def _parts(dotted: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in dotted.split(".")]
+    return f"{path}, line {KeyLines(text).line(tuple(keys))}: {'.'.join(keys) or 'the file'} {fault}"
 
 
 def _fields(of: Any, keys: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from starwell.frame import Kind, Roi
 from starwell.session.plan import AtClock, AtDawn, BeforeMeridian, Dawn, Plan, Resume, SkyAbove, SkyUnit
 from starwell.session.plan_ends import parse_end
 from starwell.session.plan_file import check_plan, read_plan
-from starwell.session.plan_lines import KeyLines
+from starwell.toml_lines import KeyLines
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "plan.md"
 SHORT = '[[target]]\nname = "M51"\n[[target.series]]\nexposure = 60\ncount = 10\n'

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from starwell.frame import Kind
 from starwell.session.plan import After, AtDawn, BeforeMeridian, End, Plan, Target
-from starwell.session.plan_lines import KeyPath
 from starwell.session.plan_table import Table, listed
+from starwell.toml_lines import KeyPath
 
 _TABLES_OF_AFTER = {After.FLATS: "flats", After.DARKS: "darks", After.BIASES: "biases"}
 

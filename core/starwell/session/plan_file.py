@@ -17,8 +17,8 @@ from starwell.session import plan_parts as parts
 from starwell.session.plan import After, End, Guiding, Plan, Resume, Series, Target
 from starwell.session.plan_checks import check
 from starwell.session.plan_ends import ENDS_EXPECTED, parse_end
-from starwell.session.plan_lines import KeyLines
 from starwell.session.plan_table import Mistake, Notes, PlainRefusal, Table, did_you_mean, listed
+from starwell.toml_lines import KeyLines
 
 _CAMERA = re.compile(r"simulated(:.+)?|zwo(:.+)?|(folder|watch):.+")
 _CAMERA_EXPECTED = '"simulated", "zwo", "zwo:UID", "folder:DIR" or "watch:DIR"'

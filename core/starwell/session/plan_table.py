@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from starwell.session.plan_lines import KeyLines, KeyPath
+from starwell.toml_lines import KeyLines, KeyPath
 
 T = TypeVar("T")
 E = TypeVar("E", bound=str)
