@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -182,6 +183,6 @@ def test_a_user_who_has_enough_can_stop(tmp_path):
 
 def test_a_schedule_survives_its_file(tmp_path):
     path = tmp_path / "s.json"
-    path.write_bytes(schedule.as_json(WISH.schedule()))
+    path.write_bytes(msgspec.json.encode(WISH.schedule()))
     assert schedule.read(path) == WISH.schedule()
     assert json.loads(path.read_text())["sets"][0]["name"] == "dark"

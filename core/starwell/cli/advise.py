@@ -7,13 +7,11 @@ import math
 import sys
 from pathlib import Path
 
-import msgspec
-
 from starwell.calibration.library_need import needs
 from starwell.calibration.library_noise import Planned
 from starwell.calibration.library_shelf import Library
+from starwell.cli.outputs import STDOUT, write_json
 from starwell.errors import PlanError
-from starwell.files.atomic import replacing
 from starwell.frame import Kind
 from starwell.sensor.sub_exposure import (
     ENOUGH_STARS,
@@ -78,18 +76,11 @@ def run(args: argparse.Namespace) -> int:
             f"{args.sub.name} is no brighter than its dark: is the --dark (or --bias) of this gain, "
             "offset and exposure?"
         )
-    to_stdout = args.json == Path("-")
-    if not to_stdout:
+    if args.json != STDOUT:
         print("\n".join(_lines(found, args)))
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if args.json is not None:
-        content = msgspec.json.format(msgspec.json.encode(_figures(found, args)), indent=2)
-        if to_stdout:
-            print(content.decode())
-        else:
-            with replacing(args.json, overwrite=args.overwrite) as stream:
-                stream.write(content + b"\n")
+    write_json(_figures(found, args), args.json, overwrite=args.overwrite)
     return 0
 
 

@@ -8,21 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from starwell.calibration.low_light_file import write_low_light
-from starwell.calibration.stored import check_target
 from starwell.cli.flatlab_capture import capture
+from starwell.cli.outputs import STDOUT, check_files, check_report, write_json, write_report
 from starwell.errors import PlanError
-from starwell.files.atomic import replacing, writing
 from starwell.flatlab import schedule
 from starwell.flatlab.analysis import Analysis
 from starwell.flatlab.conclude import conclude
 from starwell.flatlab.experiment import open_sets
-from starwell.flatlab.findings import Findings, as_json, read
+from starwell.flatlab.findings import Findings, read
 from starwell.flatlab.offsets import offsets_of, overlap
 from starwell.flatlab.report import as_markdown, as_text
 from starwell.flatlab.report_plots import draw
 from starwell.flatlab.results import Results
 from starwell.flatlab.shooting import frames_in
-from starwell.sensor.report_plots import drawing
 
 NAME = "flatlab"
 
@@ -155,11 +153,11 @@ def _plan(args: argparse.Namespace) -> int:
         minimal=args.minimal,
     )
     planned = wish.schedule()
-    if args.json != Path("-"):
+    if args.json != STDOUT:
         print("\n".join(schedule.as_text(wish, planned)))
     for warning in schedule.warnings(wish):
         _say(f"warning: {warning}")
-    _write(schedule.as_json(planned), args.json, overwrite=args.overwrite)
+    write_json(planned, args.json, overwrite=args.overwrite)
     return 0
 
 
@@ -180,8 +178,8 @@ def _analyse(args: argparse.Namespace) -> int:
     offsets = overlap(offsets_of(args.offsets)) if args.offsets is not None else None
     results = Analysis(open_sets(paths, lows, held_out), _say, offsets=offsets).run()
     found = conclude(results)
-    _write(as_json(found), args.json, overwrite=args.overwrite)
-    if args.json != Path("-"):
+    write_json(found, args.json, overwrite=args.overwrite)
+    if args.json != STDOUT:
         print("\n".join(as_text(found)))
     for warning in found.warnings:
         _say(f"warning: {warning}")
@@ -214,7 +212,7 @@ def _from_folder(
 def _report(args: argparse.Namespace) -> int:
     found = read(args.findings)
     if args.report is not None:
-        _check_report(args.report, overwrite=args.overwrite)
+        check_report(args.report, overwrite=args.overwrite)
     print("\n".join(as_text(found)))
     if args.report is not None:
         print(f"Wrote {_write_report(found, args.report)}")
@@ -223,43 +221,18 @@ def _report(args: argparse.Namespace) -> int:
 
 def _check_targets(args: argparse.Namespace) -> None:
     """PlanError or StorageError for what cannot be written, before anything is read."""
-    for target in (args.json, args.save_map):
-        if target is not None and target != Path("-"):
-            check_target(target, overwrite=args.overwrite)
+    check_files(args.json, args.save_map, overwrite=args.overwrite)
     if args.report is not None:
-        _check_report(args.report, overwrite=args.overwrite)
-
-
-def _check_report(folder: Path, *, overwrite: bool) -> None:
-    drawing()
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    report = folder / "report.md"
-    if report.exists() and not overwrite:
-        raise PlanError(f"{report} exists already: choose another folder, or replace it with --overwrite.")
+        check_report(args.report, overwrite=args.overwrite)
 
 
 def _write_report(found: Findings, folder: Path) -> Path:
-    plots = draw(found, folder)
-    path = folder / "report.md"
-    with replacing(path, overwrite=True) as stream:
-        stream.write(as_markdown(found, plots).encode())
-    return path
+    return write_report(folder, as_markdown(found, draw(found, folder)))
 
 
 def _save_map(results: Results, path: Path, *, overwrite: bool) -> None:
     write_low_light(results.low_light, path, overwrite=overwrite)
     _say(f"Wrote {path}: use it with the bright flat, for lights of this gain, exposure and temperature.")
-
-
-def _write(content: bytes, path: Path | None, *, overwrite: bool) -> None:
-    if path is None:
-        return
-    if path == Path("-"):
-        print(content.decode(), end="")
-        return
-    with replacing(path, overwrite=overwrite) as stream:
-        stream.write(content)
 
 
 def _say(text: str) -> None:

@@ -7,16 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from starwell.calibration.learnt import HOT_ADU
 from starwell.calibration.library import open_master
 from starwell.calibration.master import NAMES, Master
 from starwell.calibration.masters import build
-from starwell.calibration.stored import check_target, export16, write
+from starwell.calibration.stored import export16, write
 from starwell.cli import master_low_light as low_light
+from starwell.cli.outputs import STDOUT, check_files, write_json
 from starwell.errors import PlanError
-from starwell.files.atomic import replacing
 from starwell.frame import Kind
 
 NAME = "master"
@@ -82,16 +80,9 @@ def run(args: argparse.Namespace) -> int:
     master = write(master, args.output, overwrite=args.overwrite)
     if args.export16 is not None:
         export16(master, args.export16, overwrite=args.overwrite)
-    to_stdout = args.json == Path("-")
-    if not to_stdout:
+    if args.json != STDOUT:
         print("\n".join([*described(master), *_written(args)]))
-    if args.json is not None:
-        report = msgspec.json.format(msgspec.json.encode(_report(master, args)), indent=2)
-        if to_stdout:
-            print(report.decode())
-        else:
-            with replacing(args.json, overwrite=args.overwrite) as stream:
-                stream.write(report + b"\n")
+    write_json(_report(master, args), args.json, overwrite=args.overwrite)
     for warning in master.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
@@ -116,10 +107,7 @@ def _check_call(args: argparse.Namespace, kind: Kind) -> None:
         )
     if kind is Kind.BIAS and args.bias is not None:
         raise PlanError("A master bias is built without --bias.")
-    targets = [args.output, args.export16, None if args.json == Path("-") else args.json]
-    for target in targets:
-        if target is not None:
-            check_target(target, overwrite=args.overwrite)
+    check_files(args.output, args.export16, args.json, overwrite=args.overwrite)
 
 
 def described(master: Master) -> list[str]:

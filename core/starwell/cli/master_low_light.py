@@ -9,16 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from starwell.calibration.library import open_master
 from starwell.calibration.low_light import LowLight
 from starwell.calibration.low_light_build import build
 from starwell.calibration.low_light_file import write_low_light
-from starwell.calibration.stored import check_target
+from starwell.cli.outputs import STDOUT, check_files, write_json
 from starwell.errors import PlanError
-from starwell.files.atomic import replacing
 from starwell.frame import Kind
 
 NAME = "low-light"
@@ -37,16 +35,9 @@ def run(args: argparse.Namespace) -> int:
     )
     found = build(levels_of(args.frames), flat=flat, dark=dark, any_type=args.any_type)
     found = write_low_light(found, args.output, overwrite=args.overwrite)
-    to_stdout = args.json == Path("-")
-    if not to_stdout:
+    if args.json != STDOUT:
         print("\n".join([*described(found), f"Wrote {args.output}"]))
-    if args.json is not None:
-        told = msgspec.json.format(msgspec.json.encode(_report(found)), indent=2)
-        if to_stdout:
-            print(told.decode())
-        else:
-            with replacing(args.json, overwrite=args.overwrite) as stream:
-                stream.write(told + b"\n")
+    write_json(_report(found), args.json, overwrite=args.overwrite)
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
@@ -67,9 +58,7 @@ def _check_call(args: argparse.Namespace) -> None:
         )
     if args.uncalibrated or args.export16 is not None:
         raise PlanError("--uncalibrated and --export16 do not go with a low-light map.")
-    for target in (args.output, None if args.json == Path("-") else args.json):
-        if target is not None:
-            check_target(target, overwrite=args.overwrite)
+    check_files(args.output, args.json, overwrite=args.overwrite)
 
 
 def described(low: LowLight) -> list[str]:

@@ -7,15 +7,12 @@ import re
 import sys
 from pathlib import Path
 
-import msgspec
-
-from starwell.calibration.stored import check_target
+from starwell.cli.outputs import STDOUT, check_files, check_report, write_json, write_report
 from starwell.cli.sensor_shoot import add_shooting, shot
 from starwell.errors import PlanError
-from starwell.files.atomic import replacing, writing
 from starwell.frame import Facts, Roi
 from starwell.sensor.report import Subject, as_markdown, as_text
-from starwell.sensor.report_plots import draw, drawing
+from starwell.sensor.report_plots import draw
 from starwell.sensor.store import Known, SensorStore, known_of
 from starwell.session.sensor_analysis import Analysed, analyse_files, as_contract
 from starwell.session.sensor_shooting import sets_in
@@ -64,14 +61,13 @@ def run(args: argparse.Namespace) -> int:
     _check_targets(args)
     bias, flat, dark = _sets(args)
     found = analyse_files(bias, flat, dark, roi=args.roi, any_type=args.any_type)
-    to_stdout = args.json == Path("-")
+    to_stdout = args.json == STDOUT
     kept = "" if args.no_store else _keep(found)
     if not to_stdout:
         print("\n".join([*as_text(_subject(found), found.analysis), *([kept] if kept else [])]))
     for warning in found.analysis.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if args.json is not None:
-        _write_json(found, args.json, overwrite=args.overwrite)
+    write_json(as_contract(found.analysis), args.json, overwrite=args.overwrite)
     if args.report is not None:
         print(f"Wrote {_write_report(found, args.report)}", file=sys.stderr if to_stdout else sys.stdout)
     return 0
@@ -91,15 +87,9 @@ def _sets(args: argparse.Namespace) -> tuple[list[Path], list[list[Path]], list[
 
 def _check_targets(args: argparse.Namespace) -> None:
     """PlanError or StorageError for what cannot be written, before anything is read."""
+    check_files(args.json, overwrite=args.overwrite)
     if args.report is not None:
-        drawing()
-        with writing(args.report):
-            args.report.mkdir(parents=True, exist_ok=True)
-    if args.json is not None and args.json != Path("-"):
-        check_target(args.json, overwrite=args.overwrite)
-    report = args.report / "report.md" if args.report is not None else None
-    if report is not None and report.exists() and not args.overwrite:
-        raise PlanError(f"{report} exists already: choose another folder, or replace it with --overwrite.")
+        check_report(args.report, overwrite=args.overwrite)
 
 
 def _keep(found: Analysed) -> str:
@@ -113,21 +103,9 @@ def _keep(found: Analysed) -> str:
     return "\nNot kept for later stacks: it takes e-/ADU to 5 % and a trusted read noise."
 
 
-def _write_json(found: Analysed, path: Path, *, overwrite: bool) -> None:
-    content = msgspec.json.format(msgspec.json.encode(as_contract(found.analysis)), indent=2)
-    if path == Path("-"):
-        print(content.decode())
-        return
-    with replacing(path, overwrite=overwrite) as stream:
-        stream.write(content + b"\n")
-
-
 def _write_report(found: Analysed, folder: Path) -> Path:
     plots = draw(found.analysis, folder)
-    path = folder / "report.md"
-    with replacing(path, overwrite=True) as stream:
-        stream.write(as_markdown(_subject(found), found.analysis, plots).encode())
-    return path
+    return write_report(folder, as_markdown(_subject(found), found.analysis, plots))
 
 
 def _subject(found: Analysed) -> Subject:

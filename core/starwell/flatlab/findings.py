@@ -170,11 +170,6 @@ class Findings(Struct, frozen=True, kw_only=True):
     details: Details = Details()
 
 
-def as_json(findings: Findings) -> bytes:
-    """R.json, indented."""
-    return msgspec.json.format(msgspec.json.encode(findings), indent=2) + b"\n"
-
-
 def read(path: Path) -> Findings:
     """R.json back; StorageError or FileDamaged."""
     try:

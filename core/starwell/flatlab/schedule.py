@@ -238,11 +238,6 @@ def as_text(wish: Wish, schedule: Schedule) -> list[str]:
     return lines
 
 
-def as_json(schedule: Schedule) -> bytes:
-    """The schedule as `starwell flatlab capture` takes it."""
-    return msgspec.json.format(msgspec.json.encode(schedule), indent=2) + b"\n"
-
-
 def read(path: Path) -> Schedule:
     """A schedule from its file; StorageError, or PlanError for one that is none."""
     try:
