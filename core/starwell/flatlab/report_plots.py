@@ -7,48 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from starwell.errors import StorageError
 from starwell.flatlab.findings import Findings
 from starwell.flatlab.report import METHODS
-from starwell.sensor.report_plots import drawing
+from starwell.sensor.report_plots import Plots, drawing
 
 _CUTOUTS = 20
 
 
 def draw(findings: Findings, folder: Path) -> list[tuple[str, str]]:
     """Write the plots there is material for; their files and captions. StorageError, PlanError."""
-    figure_of, d = drawing(), findings.details
-    made: list[tuple[str, str]] = []
-
-    def save(figure: Any, name: str, caption: str) -> None:
-        try:
-            figure.savefig(folder / name, dpi=120)
-        except OSError as error:
-            raise StorageError(f"{folder / name} cannot be written: {error.strerror}.") from error
-        made.append((name, caption))
-
-    save(
+    figure_of, d, plots = drawing(), findings.details, Plots(folder)
+    plots.save(
         _methods(figure_of, findings),
         "fixed-pattern.png",
         "Fixed pattern each method leaves, with 95 % intervals",
     )
     if sum(d.z_counts):
         caption = "Deficits of all pixels in units of their error; noise alone is the curve"
-        save(_histogram(figure_of, findings), "deficits.png", caption)
+        plots.save(_histogram(figure_of, findings), "deficits.png", caption)
     if d.worst:
         caption = (
             "The coldest pixels: deficit against light; flat for a threshold, rising for low sensitivity"
         )
-        save(_curves(figure_of, findings), "cold-pixels.png", caption)
-        save(
+        plots.save(_curves(figure_of, findings), "cold-pixels.png", caption)
+        plots.save(
             _cutouts(figure_of, findings),
             "cut-outs.png",
             "The coldest pixels and those about them, light over L0",
         )
     if len(d.depth) > 2:
         caption = "Noise of a mean of held-out frames, bright flat: it leaves 1/√N where fixed pattern wins"
-        save(_depth(figure_of, findings), "depth.png", caption)
-    return made
+        plots.save(_depth(figure_of, findings), "depth.png", caption)
+    return plots.made
 
 
 def _methods(figure_of: Any, findings: Findings) -> Any:

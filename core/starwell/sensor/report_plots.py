@@ -26,28 +26,38 @@ def drawing() -> Any:
     return Figure
 
 
+class Plots:
+    """The plots of a report so far, by file and caption."""
+
+    def __init__(self, folder: Path) -> None:
+        self.made: list[tuple[str, str]] = []
+        self._folder = folder
+
+    def save(self, figure: Any, name: str, caption: str) -> None:
+        """Add one; StorageError where it cannot be written."""
+        path = self._folder / name
+        try:
+            figure.savefig(path, dpi=120)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
+        self.made.append((name, caption))
+
+
 def draw(analysis: Analysis, folder: Path) -> list[tuple[str, str]]:
     """Write the plots the analysis has material for; their files and captions. StorageError, PlanError."""
-    figure_of = drawing()
-    made: list[tuple[str, str]] = []
-
-    def save(figure: Any, name: str, caption: str) -> None:
-        try:
-            figure.savefig(folder / name, dpi=120)
-        except OSError as error:
-            raise StorageError(f"{folder / name} cannot be written: {error.strerror}.") from error
-        made.append((name, caption))
-
+    figure_of, plots = drawing(), Plots(folder)
     if analysis.points is not None and analysis.line is not None:
-        save(_curve(figure_of, analysis), "photon-transfer.png", "Photon-transfer curve and its residuals")
+        plots.save(
+            _curve(figure_of, analysis), "photon-transfer.png", "Photon-transfer curve and its residuals"
+        )
     rates, spread = analysis.dark.rate_adu_s, analysis.dark.spread_adu
     if rates is not None:
         words = "Dark current of every pixel", "ADU/s"
-        save(_histogram(figure_of, rates, *words), "dark-current.png", words[0])
+        plots.save(_histogram(figure_of, rates, *words), "dark-current.png", words[0])
     if spread is not None:
         words = "Scatter of every pixel over the frames", "ADU rms"
-        save(_histogram(figure_of, spread, *words), "pixel-noise.png", words[0])
-    return made
+        plots.save(_histogram(figure_of, spread, *words), "pixel-noise.png", words[0])
+    return plots.made
 
 
 def _curve(figure_of: Any, analysis: Analysis) -> Any:
