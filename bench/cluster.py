@@ -33,8 +33,9 @@ from starwell.session.cluster_tasks import Begun, Site, combined, measured
 from starwell.session.first_pass import groups
 from starwell.session.intake import Intake
 from starwell.session.on_cluster import OnCluster
+from starwell.session.plan import MasterPaths
 from starwell.session.sets import LightSet, light_sets
-from starwell.session.stack_files import MasterPaths, SetRun
+from starwell.session.stack_files import SetRun
 from starwell.session.work import ThisMachine, Work
 from starwell.stack.kernels import Kernel
 

@@ -15,9 +15,10 @@ from starwell.frame import Kind, Roi
 from starwell.sensor.model import Origin, SensorModel
 from starwell.sensor.store import find
 from starwell.session.build import Method
+from starwell.session.plan import MasterPaths
 from starwell.session.sensor_analysis import analyse_files
 from starwell.session.sets import light_sets
-from starwell.session.stack_files import MasterPaths, SetRun
+from starwell.session.stack_files import SetRun
 
 KEYS = [
     "egain_e_per_adu",
@@ -165,17 +166,20 @@ def test_the_sky_of_a_sub_and_the_exposure_it_asks_for(night, tmp_path, capsys):
     assert re.search(r"expose +2[78] s: read noise costs 5 %", printed)
 
 
-def test_after_an_analysis_a_sub_needs_no_masters_for_advice(night, save, capsys):
+@pytest.fixture
+def flats(save) -> list[str]:
+    """Two light levels, as words of the call."""
+    field, parts = sky(), (0.2, 0.6)
+    sets = [save(f"flat{i}", [field.flat(2 * i + k, part) for k in (0, 1)]) for i, part in enumerate(parts)]
+    return [word for one in sets for word in ("--flat", str(one))]
+
+
+def test_after_an_analysis_a_sub_needs_no_masters_for_advice(night, flats, capsys):
     light, dark, bias = night
-    field = sky()
-    flats = [
-        save(f"flat{i}", [field.flat(2 * i + k, part) for k in (0, 1)]) for i, part in enumerate((0.2, 0.6))
-    ]
-    given = [word for flat in flats for word in ("--flat", str(flat))]
     sub = str(light / "light_0.fits")
     assert main(["advise", sub]) == 1
     assert "--dark" in capsys.readouterr().err
-    assert main(["sensor", "--bias", str(bias), *given, "--dark", str(dark)]) == 0
+    assert main(["sensor", "--bias", str(bias), *flats, "--dark", str(dark)]) == 0
     assert main(["advise", sub, "--json", "-"]) == 0
     told = json.loads(capsys.readouterr().out.rpartition("\n{\n")[2].join(["{\n", ""]))
     assert told["read_noise_e"] == pytest.approx(1.5, rel=0.02)
@@ -190,15 +194,10 @@ def test_a_sub_no_brighter_than_its_dark_gets_no_advice(night, capsys):
     assert "no brighter than its dark" in capsys.readouterr().err
 
 
-def test_a_stack_believes_the_analysis_before_the_header(night, save, capsys):
+def test_a_stack_believes_the_analysis_before_the_header(night, flats, capsys):
     light, dark, bias = night
-    field = sky()
-    flats = [
-        save(f"flat{i}", [field.flat(2 * i + k, part) for k in (0, 1)]) for i, part in enumerate((0.2, 0.6))
-    ]
-    given = [word for flat in flats for word in ("--flat", str(flat))]
     lights, _ = light_sets([light])
-    frame = field.light(0)
+    frame = sky().light(0)
 
     def model() -> SensorModel:
         run = SetRun(lights[0], MasterPaths(dark=str(dark)), Method())
@@ -206,6 +205,6 @@ def test_a_stack_believes_the_analysis_before_the_header(night, save, capsys):
         return run.intake.model
 
     assert model().origin is not Origin.MEASURED
-    assert main(["sensor", "--bias", str(bias), *given]) == 0
+    assert main(["sensor", "--bias", str(bias), *flats]) == 0
     assert model().origin is Origin.MEASURED
     assert model().egain == pytest.approx(0.5, rel=0.015)  # of four flats

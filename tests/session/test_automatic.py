@@ -45,8 +45,8 @@ from starwell.session.events import StackMeasured
 from starwell.session.exact import ExactRun
 from starwell.session.flat_choice import DustJudge
 from starwell.session.intake import Intake
+from starwell.session.plan import MasterPaths
 from starwell.session.sets import LightSet, light_sets, lights_and_others
-from starwell.session.stack_files import MasterPaths
 from starwell.stack.kernels import Kernel
 
 SIZE, SUBS, FRAMES = (192, 240), 3, 8

@@ -29,8 +29,9 @@ from starwell.session.events import (
 )
 from starwell.session.noise import noise_lines
 from starwell.session.output import Stacked, Unit
+from starwell.session.plan import MasterPaths
 from starwell.session.sets import LightSet, Unreadable, light_sets, lights_and_others
-from starwell.session.stack_files import MasterPaths, Outputs, SetRun, Share
+from starwell.session.stack_files import Outputs, SetRun, Share
 from starwell.session.wanted import is_automatic
 from starwell.stack.kernels import Kernel
 
@@ -134,9 +135,7 @@ def _shared(address: str | None, console: Console) -> Iterator[Share | None]:
 
 
 def _masters(arguments: argparse.Namespace) -> MasterPaths:
-    return MasterPaths(
-        arguments.bias, arguments.dark, arguments.flat, arguments.dark_flat, arguments.low_light
-    )
+    return MasterPaths(**{name: getattr(arguments, name) for name in MasterPaths.__struct_fields__})
 
 
 def _lights(

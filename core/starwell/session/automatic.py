@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from starwell.calibration.calibrate import Calibrator
-from starwell.calibration.library import load_masters, open_master
+from starwell.calibration.library import open_master
 from starwell.calibration.library_find import Found, find
 from starwell.calibration.library_groups import calibration_folders, sort_frames, sort_known
 from starwell.calibration.library_kept import Kept
@@ -21,7 +21,8 @@ from starwell.errors import MasterError
 from starwell.frame import Facts, Frame, Kind
 from starwell.session.flat_choice import DustJudge
 from starwell.session.light_groups import Group, groups_of
-from starwell.session.wanted import AUTO, Wanted, is_automatic
+from starwell.session.plan import MasterPaths
+from starwell.session.wanted import AUTO, is_automatic, named_masters
 
 WITHOUT = "These lights go without a"
 """How a warning begins that no master of a kind could be chosen."""
@@ -81,7 +82,7 @@ class Chooser:
     go_without: where none fits the lights are left without it, with a warning, instead of refused.
     """
 
-    def __init__(self, wanted: Wanted, among: Sequence[Kept], *, go_without: bool = False) -> None:
+    def __init__(self, wanted: MasterPaths, among: Sequence[Kept], *, go_without: bool = False) -> None:
         self._go_without = go_without
         self._wanted = wanted
         self._among = among
@@ -255,22 +256,14 @@ def _unread(number: int) -> Frame:
     raise LookupError(f"sub {number} is asked for before any lights were given")
 
 
-def masters_for(wanted: Wanted, facts: Facts, reread: Callable[[int], Frame]) -> tuple[Masters, str]:
+def masters_for(wanted: MasterPaths, facts: Facts, reread: Callable[[int], Frame]) -> tuple[Masters, str]:
     """The masters of lights that come in like this one, as wanted, and in words what was chosen.
 
     A named one that does not fit raises MasterMismatch; where none can be chosen the lights go without it,
     and the masters' warnings say so.
     """
     if not is_automatic(wanted):
-        named = load_masters(
-            bias=wanted.bias,
-            dark=wanted.dark,
-            flat=wanted.flat,
-            dark_flat=wanted.dark_flat,
-            low_light=wanted.low_light,
-            lights=facts,
-        )
-        return named, ""
+        return named_masters(wanted, facts), ""
     among = at_hand([] if facts.source is None else [facts.source], {})
     chosen = Chooser(wanted, among, go_without=True).choose({facts.number: facts}, reread)
     return chosen.of[facts.number], " ".join(chosen.explained)

@@ -24,10 +24,11 @@ from starwell.session.intake import Intake, Unfit
 from starwell.session.light_groups import Group, groups_of
 from starwell.session.light_leak import light_leak
 from starwell.session.master_audit import look_over
+from starwell.session.plan import MasterPaths
 from starwell.session.sets import LightSet
-from starwell.session.wanted import AUTO, Asked
+from starwell.session.wanted import AUTO
 
-_ALL = Asked(AUTO, AUTO, AUTO)
+_ALL = MasterPaths(bias=AUTO, dark=AUTO, flat=AUTO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import msgspec
 
 from starwell.calibration.calibrate import Calibrator
 from starwell.calibration.calibrators import Calibrators
-from starwell.calibration.library import load_masters
 from starwell.calibration.master import Masters
 from starwell.calibration.noise_share import dim_flat_warning
 from starwell.errors import NothingStacked, PlanError
@@ -26,23 +25,11 @@ from starwell.session.exact import ExactRun
 from starwell.session.intake import Intake
 from starwell.session.noise import noise_record, stack_noise
 from starwell.session.output import Stacked, Unit, finished, maps_path, save
+from starwell.session.plan import MasterPaths
 from starwell.session.records import MatchedRecord, Report, Status, SubRecord, report
 from starwell.session.sets import LightSet, Unreadable
+from starwell.session.wanted import named_masters
 from starwell.session.work import Work
-
-
-@dataclass(frozen=True, slots=True)
-class MasterPaths:
-    """Masters as the user names them: a master, a folder, auto, or for the bias a level in ADU.
-
-    low_light: a low-light map.
-    """
-
-    bias: str | None = None
-    dark: str | None = None
-    flat: str | None = None
-    dark_flat: str | None = None
-    low_light: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +185,7 @@ def _intake(lights: LightSet, wanted: MasterPaths, chosen: Chosen | None, colour
         first, *others = chosen.all
         calibrators = Calibrators(chosen.calibrators())
         return Intake(calibrators, first, also=others, colour=colour, sensor=sensor)
-    loaded = load_masters(
-        bias=wanted.bias,
-        dark=wanted.dark,
-        flat=wanted.flat,
-        dark_flat=wanted.dark_flat,
-        low_light=wanted.low_light,
-        lights=lights.facts,
-    )
+    loaded = named_masters(wanted, lights.facts)
     return Intake(Calibrator(loaded, lights.facts), loaded, colour=colour, sensor=sensor)
 
 

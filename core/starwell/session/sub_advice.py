@@ -22,7 +22,8 @@ from starwell.sensor.model import Origin, SensorModel
 from starwell.sensor.store import Known, SensorStore
 from starwell.sensor.sub_exposure import ENOUGH_STARS, Exposed
 from starwell.session.automatic import Chooser, at_hand
-from starwell.session.wanted import AUTO, Asked
+from starwell.session.plan import MasterPaths
+from starwell.session.wanted import AUTO
 
 _CHANNELS = ("R", "G", "B")
 _TOP = 0.98
@@ -113,8 +114,8 @@ def _masters(dark: str | None, bias: str | None, known: Known | None, facts: Fac
     """The masters named, else the bias level of the sensor analysis, which has to be of the same offset."""
     if AUTO in (dark, bias):
         beside = [] if facts.source is None else [facts.source]
-        chosen = Chooser(Asked(bias, dark), at_hand(beside, {})).choose({0: facts}, _asked_again)
-        return chosen.of[0]
+        wanted = MasterPaths(bias=bias, dark=dark)
+        return Chooser(wanted, at_hand(beside, {})).choose({0: facts}, _asked_again).of[0]
     if dark is not None or bias is not None:
         return load_masters(bias=bias, dark=dark, lights=facts)
     if known is None or known.bias_adu is None or known.setting.offset != facts.exposure.offset:
