@@ -24,6 +24,7 @@ from starwell.camera.readout import chip_at
 from starwell.camera.truths import WARMER_K, Truth, chip_of
 from starwell.flatlab.analysis import Analysis
 from starwell.flatlab.conclude import conclude
+from starwell.flatlab.effect import Method
 from starwell.flatlab.experiment import Sets
 from starwell.flatlab.findings import Findings
 from starwell.flatlab.frames import FrameSet
@@ -150,15 +151,8 @@ class Bench:
         for flaw, xy in zip(chip.sunk, silicon.sunk_xy, strict=True):
             clean[xy[:, 1], xy[:, 0]] -= flaw.level * chip.egain
         light = clean + chip.offset_adu * chip.egain - results.bench.dark.mean() * chip.file_egain
-        bright = results.bench.bright
-        same = np.maximum(maps.same_condition[0] / maps.same_condition[1], 0.05)
-        even = {
-            "none": light / self.shade,
-            "bright": light / bright,
-            "same_condition": light / same,
-            "hybrid": light / np.where(maps.flagged, same, bright),
-            "additive": light / bright + maps.additive_e,
-        }
+        even = {method.value: maps.corrected(method, light, np.s_[:]) for method in Method}
+        even[Method.NONE.value] = light / self.shade
         return {name: 100 * float(pixels.std() / pixels.mean()) for name, pixels in even.items()}
 
 

@@ -87,24 +87,31 @@ def stack(starwell: Callable[..., Any], taken: Any, folder: Path, name: str, *wo
     return written(folder, name)
 
 
+@pytest.fixture
+def both(starwell: Callable[..., Any], workers: Any, tmp_path: Path) -> Callable[..., Any]:
+    """What one machine writes, and what the workers write of the same."""
+
+    def both(taken: Any, *words: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        alone = stack(starwell, taken, tmp_path, "alone", *words)
+        return alone, stack(starwell, taken, tmp_path, "shared", *words, "--dask", workers.scheduler_address)
+
+    return both
+
+
 @pytest.mark.parametrize("kind", ["mono", "colour"])
 def test_a_cluster_writes_what_one_machine_writes_to_the_last_bit(
-    starwell: Callable[..., Any], season: Callable[[str], Any], workers: Any, tmp_path: Path, kind: str
+    season: Callable[[str], Any], both: Callable[..., Any], kind: str
 ) -> None:
     taken, masters = season(kind)
     masters = masters if kind == "mono" else []  # without a dark the subs' own hot pixels are looked for
-    alone = stack(starwell, taken, tmp_path, "alone", *masters)
-    shared = stack(starwell, taken, tmp_path, "shared", *masters, "--dask", workers.scheduler_address)
+    alone, shared = both(taken, *masters)
     assert alone == shared
 
 
-def test_without_rejection_too(
-    starwell: Callable[..., Any], season: Callable[[str], Any], workers: Any, tmp_path: Path
-) -> None:
+def test_without_rejection_too(season: Callable[[str], Any], both: Callable[..., Any]) -> None:
     taken, masters = season("mono")
-    plain = [*masters, "--reject", "none"]
-    alone = stack(starwell, taken, tmp_path, "alone", *plain)
-    assert alone == stack(starwell, taken, tmp_path, "shared", *plain, "--dask", workers.scheduler_address)
+    alone, shared = both(taken, *masters, "--reject", "none")
+    assert alone == shared
 
 
 def test_more_subs_than_one_machine_can_add_up_are_a_cluster_s(
@@ -172,15 +179,14 @@ def test_workers_lost_in_mid_run_change_nothing(
 
 
 def test_a_file_that_vanishes_for_the_workers_is_unreadable_as_it_is_alone(
-    starwell: Callable[..., Any], season: Callable[[str], Any], workers: Any, tmp_path: Path
+    season: Callable[[str], Any], both: Callable[..., Any]
 ) -> None:
     taken, masters = season("mono")
     torn = taken.files[5]
     whole = torn.read_bytes()
     torn.write_bytes(whole[: len(whole) // 2])
     try:
-        alone = stack(starwell, taken, tmp_path, "alone", *masters)
-        shared = stack(starwell, taken, tmp_path, "shared", *masters, "--dask", workers.scheduler_address)
+        alone, shared = both(taken, *masters)
     finally:
         torn.write_bytes(whole)
     assert b'"unreadable": 2' in alone[".json"]
