@@ -152,7 +152,7 @@ class Builder:
             self.add(stack, only, self.calibrated(only))
             return stack
         entries = [new_entry(number, members[number].placed) for number in chosen]
-        for added in start(stack, entries, self.calibrated):
+        for added in start(stack, entries, self.calibrated, self.intake.spare_room):
             members[added.entry.number].note(added)
         for number in [n for n in members if n not in chosen] if others is None else others:
             self.add(stack, number, self.calibrated(number))

@@ -175,6 +175,11 @@ class Intake:
         """A frame's room that the next calibration without room of its own overwrites."""
         return self._room(self.facts.shape)
 
+    @property
+    def spare_room(self) -> Float32 | None:
+        """The same, where there is one yet."""
+        return self._scratch
+
     def _room(self, shape: tuple[int, ...]) -> Float32:
         if self._scratch is None or self._scratch.shape != shape:
             self._scratch = np.empty(shape, np.float32)

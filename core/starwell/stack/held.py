@@ -63,7 +63,7 @@ class HeldSubs:
 
     def write(self, i: int, channel: int, band: Band, scratch: Scratch) -> None:
         """Keep a band of sub i, y in whole steps. Bands may be of any height, and end in any block."""
-        held = scratch.take("held", band.y.shape, np.int16)
+        (held,) = spare_planes(scratch, 1, band.y.shape)
         aside = np.concatenate([_narrowed(band.y, held), band.faint])
         band.erase(held, MISSING)
         steps, width = band.y.reshape(-1)[aside], held.shape[1]
@@ -79,8 +79,7 @@ class HeldSubs:
     @staticmethod
     def copied(planes: list[Steps], scratch: Scratch) -> Steps:
         """Planes beside each other, in scratch."""
-        rows, width = planes[0].shape
-        copy = scratch.take("planes", (len(planes) * rows, width), np.int16).reshape(-1, rows, width)
+        copy = spare_planes(scratch, len(planes), planes[0].shape)
         for target, plane in zip(copy, planes, strict=True):
             np.copyto(target, plane)
         return copy
@@ -100,6 +99,12 @@ class HeldSubs:
             from_steps(steps, *grid[block[0]], steps)
             y.reshape(-1)[flat] = steps
         return y
+
+
+def spare_planes(scratch: Scratch, count: int, shape: tuple[int, ...]) -> Steps:
+    """So many planes in scratch; the next ones asked for take their place."""
+    rows, width = shape
+    return scratch.take("planes", (count * rows, width), np.int16).reshape(count, rows, width)
 
 
 def _narrowed(steps: Float32, out: Steps) -> Indices:

@@ -140,8 +140,11 @@ class Judge:
         return np.concatenate([np.empty(0, np.int64), *bands])
 
     def trails(self) -> tuple[Trail, ...]:
-        """Straight lines in the deviation of all channels together."""
-        return tuple(find_trails(self._binned.sum(axis=0), self._fwhm_px))
+        """Straight lines in the deviation of all channels together; the last that is asked of it."""
+        together, *others = self._binned
+        for channel in others:
+            together += channel
+        return tuple(find_trails(together, self._fwhm_px))
 
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:

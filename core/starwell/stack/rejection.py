@@ -111,26 +111,38 @@ class Scene:
 def survey(rows: Callable[[int, int], Float32], size: tuple[int, int], fwhm_px: float) -> Scene:
     """The scene of a mean at half resolution, of which rows(y0, y1) gives bands; fwhm_px in full px.
 
-    0 means no value and is taken for the level of the middle rows, or edges would look like stars.
+    Asked for twice, so that it is never held as a whole. 0 means no value and is taken for the level of the
+    middle rows, or edges would look like stars.
     """
     height, width = size
     grain = max(1, round(fwhm_px / 2))
-    above = np.empty(size, np.float32)
     coarse = np.empty((-(-height // grain), -(-width // grain)), np.float32)
     low = np.empty((-(-height // _HALF_CELL), -(-width // _HALF_CELL)), np.float32)
     middle = rows(height // 2, min(height // 2 + 32, height))
     level = np.median(middle[middle != 0]) if middle.any() else np.float32(0)
-    bands = [(y, min(y + 64 * grain, height)) for y in range(0, height, 64 * grain)]
-    for y0, y1 in bands:
+
+    def filled(y0: int, y1: int) -> Float32:
         half = rows(y0, y1)
         np.copyto(half, level, where=half == 0)
+        return half
+
+    bands = [(y, min(y + _SURVEY_ROWS * grain, height)) for y in range(0, height, _SURVEY_ROWS * grain)]
+    for y0, y1 in bands:
+        half = filled(y0, y1)
         part = coarse[y0 // grain : -(-y1 // grain)]
         part[:] = cv2.resize(half, part.shape[::-1], interpolation=cv2.INTER_AREA)
         low[y0 // _HALF_CELL : -(-y1 // _HALF_CELL)] = _cell_minima(half)
-        np.subtract(half, level, out=above[y0:y1])
-    return Scene(_stars(above, cv2.medianBlur(coarse, 5) - level, grain, bands), low)
+    box = cv2.medianBlur(coarse, 5) - level
+    star = np.empty(size, np.uint16)
+    for y0, y1 in bands:
+        first = max(y0 - 1, 0)
+        above = filled(first, min(y1 + 1, height)) - level
+        _stars(above, y0 - first, box[y0 // grain : -(-y1 // grain)], grain, star[y0:y1])
+    return Scene(star, low)
 
 
+_SURVEY_ROWS = 32
+"""Of a band of a survey, times the grain of its coarse view."""
 _HALF_CELL = CELL // 2
 STAR_ADU = 0.25
 """The unit of the star term, of which 16 bits hold more than the peak of any star."""
@@ -138,19 +150,17 @@ STAR_ADU = 0.25
 _LARGEST = 65535
 
 
-def _stars(above: Float32, box: Float32, grain: int, bands: list[tuple[int, int]]) -> NDArray[np.uint16]:
-    """f·m* from the mean and the median around, both above one level, band by band."""
-    height, width = above.shape
-    star = np.empty(above.shape, np.uint16)
-    scale = np.float32(SEEING / STAR_ADU)
-    for y0, y1 in bands:
-        first = max(y0 - 1, 0)
-        around = cv2.dilate(above[first : min(y1 + 1, height)], np.ones((3, 3), np.uint8))
-        ground = np.repeat(np.repeat(box[y0 // grain : -(-y1 // grain)], grain, axis=0), grain, axis=1)
-        peak = np.subtract(around[y0 - first : y1 - first], ground[: y1 - y0, :width])
-        np.multiply(peak, scale, out=peak)
-        np.copyto(star[y0:y1], np.clip(peak, 0, _LARGEST, out=peak), casting="unsafe")
-    return star
+def _stars(above: Float32, first: int, box: Float32, grain: int, star: NDArray[np.uint16]) -> None:
+    """f·m* of rows, from the mean and the median around, both above one level.
+
+    above: these rows from number `first` on, with those beside them.
+    """
+    height, width = star.shape
+    around = cv2.dilate(above, np.ones((3, 3), np.uint8))
+    ground = np.repeat(np.repeat(box, grain, axis=0), grain, axis=1)
+    peak = np.subtract(around[first : first + height], ground[:height, :width])
+    np.multiply(peak, np.float32(SEEING / STAR_ADU), out=peak)
+    np.copyto(star, np.clip(peak, 0, _LARGEST, out=peak), casting="unsafe")
 
 
 def _cell_minima(half: Float32) -> Float32:

@@ -103,21 +103,18 @@ def _residual(x: Indices, y: Indices, trail: Trail) -> Float64:
 
 
 @lru_cache(maxsize=4)
-def _lengths(size: tuple[int, int]) -> tuple[Float32, Float32, Float32, int]:
-    """Length in the field of every line (angles × distances), cos, sin, and the row of distance 0."""
-    angle = np.pi * np.arange(_ANGLES) / _ANGLES
-    origin = math.ceil(math.hypot(*size))
+def _turned(size: tuple[int, int]) -> tuple[Float32, Float32, int]:
+    """cos and sin of the angles, (angles, 1), and the row of distance 0 among the lines of an angle."""
+    angle = np.pi * np.arange(_ANGLES)[:, None] / _ANGLES
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32), math.ceil(math.hypot(*size))
+
+
+def _lengths(angle: Float64, rho: Float64, size: tuple[int, int]) -> Float32:
+    """Lengths of the lines x·cos + y·sin = rho within the field, followed along (-sin, cos)."""
     c, s = np.cos(angle), np.sin(angle)
-    rho = np.arange(-origin, origin + 1, dtype=np.float64)
-    length = np.stack([_chords(rho, float(c[k]), float(s[k]), size) for k in range(_ANGLES)])
-    return length, c[:, None].astype(np.float32), s[:, None].astype(np.float32), origin
-
-
-def _chords(rho: Float64, c: float, s: float, size: tuple[int, int]) -> Float32:
-    """Lengths of parallel lines x·c + y·s = rho within the field, followed along (-s, c)."""
     low, high = np.full(rho.size, -np.inf), np.full(rho.size, np.inf)
     for slope, start, end in ((-s, rho * c, size[1]), (c, rho * s, size[0])):
-        slope = slope if abs(slope) > 1e-9 else 1e-9
+        slope = np.where(np.abs(slope) > 1e-9, slope, 1e-9)
         a, b = (-0.5 - start) / slope, (end - 0.5 - start) / slope
         low, high = np.maximum(low, np.minimum(a, b)), np.minimum(high, np.maximum(a, b))
     length: Float32 = np.maximum(high - low, 0).astype(np.float32)
@@ -125,28 +122,30 @@ def _chords(rho: Float64, c: float, s: float, size: tuple[int, int]) -> Float32:
 
 
 def _strongest(x: Indices, y: Indices, z: Float32, used: int, fwhm_px: float) -> Trail | None:
-    length, cos, sin, origin = _lengths(z.shape)
-    lines, counts = _full_lines(x.astype(np.float32), y.astype(np.float32), (cos, sin, origin), length.shape)
+    turned = _turned(z.shape)
+    origin = turned[2]
+    lines, counts = _full_lines(x.astype(np.float32), y.astype(np.float32), turned)
     if not lines.size:
         return None
-    expected = np.maximum(length.reshape(-1)[lines] * (len(x) / max(used, 1)), 0.25)
+    rows, columns = np.divmod(lines, 2 * origin + 1)
+    length = _lengths(np.pi * rows / _ANGLES, columns - float(origin), z.shape)
+    expected = np.maximum(length * (len(x) / max(used, 1)), 0.25)
     significance = (counts - expected) / np.sqrt(expected)
     strongest = int(np.argmax(significance))
-    best, most = int(lines[strongest]), float(significance[strongest])
+    most = float(significance[strongest])
     if most <= SIGNIFICANCE:
         return None
-    row, column = divmod(best, length.shape[1])
-    angle, distance = _fitted(x, y, z, math.pi * row / _ANGLES, float(column - origin))
+    row, distance = int(rows[strongest]), float(columns[strongest] - origin)
+    angle, distance = _fitted(x, y, z, math.pi * row / _ANGLES, distance)
     centre = BIN * distance + (BIN - 1) / 2 * (math.cos(angle) + math.sin(angle))
     half_width = max(2 * fwhm_px, BIN * _half_width(x, y, angle, distance))
     return Trail(angle, centre, half_width, most)
 
 
-def _full_lines(
-    x: Float32, y: Float32, turned: tuple[Float32, Float32, int], shape: tuple[int, ...]
-) -> tuple[Indices, Indices]:
+def _full_lines(x: Float32, y: Float32, turned: tuple[Float32, Float32, int]) -> tuple[Indices, Indices]:
     """Flat indices (angle, distance) of the lines with points enough, and how many; x·cos + y·sin votes."""
     cos, sin, origin = turned
+    distances = 2 * origin + 1
     lines, counts = [], []
     for first in range(0, _ANGLES, _ANGLES_AT_ONCE):
         some = slice(first, first + _ANGLES_AT_ONCE)
@@ -154,10 +153,10 @@ def _full_lines(
         rho += y * sin[some]
         rho += np.float32(origin + 0.5)
         cell = rho.astype(np.int64)
-        cell += shape[1] * np.arange(_ANGLES_AT_ONCE)[:, None]
-        count = np.bincount(cell.ravel(), minlength=_ANGLES_AT_ONCE * shape[1])
+        cell += distances * np.arange(_ANGLES_AT_ONCE)[:, None]
+        count = np.bincount(cell.ravel(), minlength=_ANGLES_AT_ONCE * distances)
         full = np.flatnonzero(count >= _FEWEST_POINTS)
-        lines.append(full + first * shape[1])
+        lines.append(full + first * distances)
         counts.append(count[full])
     return np.concatenate(lines), np.concatenate(counts)
 

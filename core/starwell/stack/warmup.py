@@ -20,7 +20,8 @@ from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32
 from starwell.stack.contribution import Band, Contribution, within
-from starwell.stack.held import MISSING, Block, Grid, HeldSubs, Steps
+from starwell.stack.heap import give_back
+from starwell.stack.held import MISSING, Block, Grid, HeldSubs, Steps, spare_planes
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.kernels import Indices, Scratch, distinct, flat_true
 from starwell.stack.ledger import Entry, State, pack
@@ -43,10 +44,13 @@ Reread = Callable[[int], Calibrated]
 """A sub's number to the calibrated sub, the same every time."""
 
 
-def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list[Added]:
+def start(
+    stack: RunningStack, entries: Sequence[Entry], reread: Reread, room: Float32 | None = None
+) -> list[Added]:
     """Begin a stack with up to 7 subs; every one is read once. PlanError with more, or when it has begun.
 
-    Their entries come back with the grid they were rounded to.
+    Their entries come back with the grid they were rounded to. room: where subs are reread into, free after
+    the last of them; the median is kept there if it fits.
     """
     if stack.stacked or not 1 <= len(entries) <= RING:
         raise PlanError(
@@ -58,10 +62,13 @@ def start(stack: RunningStack, entries: Sequence[Entry], reread: Reread) -> list
         ring = _Ring(stack, len(entries))
         for i, entry in enumerate(entries):
             ring.hold(i, reread(entry.number), entry)
-        return ring.stacked()
+        added = ring.stacked(room)
     except BaseException:
         stack.sums.clear()  # the ring was kept there
         raise
+    del ring
+    give_back()
+    return added
 
 
 class _Ring:
@@ -72,7 +79,7 @@ class _Ring:
         self._scratch = Scratch()
         """Buffers that are of no use to the stack afterwards."""
         self._held = HeldSubs(stack.sums, count)
-        self._median = np.empty((len(stack.channels), *stack.size), np.int16)
+        self._median: Steps
         self._grid: Grid = ()
         self._subs: list[Contribution] = []
         self._rules: list[list[Rule]] = []
@@ -105,9 +112,10 @@ class _Ring:
         variance = self._rules[0][channel].noise.variance(np.full(1, level, np.float32), ...)
         return level, math.sqrt(float(np.median(variance))) / STEPS_PER_SIGMA
 
-    def stacked(self) -> list[Added]:
-        """Judge all of them by their median, then make the stack of them."""
+    def stacked(self, room: Float32 | None) -> list[Added]:
+        """Judge all of them by their median, then make the stack of them; room: as start has it."""
         stack = self._stack
+        self._median = _placed((len(stack.channels), *stack.size), room)
         self._settle()
         judged = [found for group in _pairs(len(self._subs)) for found in self._judged(group)]
         masks = [found for found, *_ in judged]
@@ -218,6 +226,14 @@ class _Ring:
         return changes
 
 
+def _placed(shape: tuple[int, ...], room: Float32 | None) -> Steps:
+    """An array of steps in the room's memory, or of its own where it does not fit."""
+    size = math.prod(shape)
+    if room is None or 2 * room.size < size:
+        return np.empty(shape, np.int16)
+    return room.reshape(-1).view(np.int16)[:size].reshape(shape)
+
+
 def _pairs(count: int) -> list[range]:
     return [range(i, min(i + 2, count)) for i in range(0, count, 2)]
 
@@ -230,12 +246,12 @@ def median(held: Sequence[Steps], out: Steps, scratch: Scratch) -> None:
     if len(held) != RING:
         out[...] = _median_of_some(np.stack(held))
         return
-    lowest = scratch.take("lowest", out.shape, np.int16)
+    lowest, *free = spare_planes(scratch, RING + 3, out.shape)
     np.minimum(held[0], held[1], out=lowest)
     for plane in held[2:]:
         np.minimum(lowest, plane, out=lowest)
     lacking = flat_true(lowest == MISSING)
-    planes, free = list(held), [scratch.take(f"median {i}", out.shape, np.int16) for i in range(RING + 2)]
+    planes = list(held)
     for a, b in _MEDIAN_OF_SEVEN:
         low, high = free.pop(), free.pop()
         np.minimum(planes[a], planes[b], out=low)
