@@ -6,6 +6,7 @@ import argparse
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from starwell import config
@@ -48,7 +49,7 @@ def _list(library: str | None, *, json: bool) -> int:
         return 0
     console = Console(highlight=False, soft_wrap=True)
     for name, found, cameras in kinds:
-        console.print(f"[bold]{name}[/] {found.why}", markup=True)
+        console.print(f"[bold]{name}[/] {escape(found.why)}")
         for facts in cameras:
             console.print(f"  {described(facts)}", markup=False)
         if found.usable and not cameras:

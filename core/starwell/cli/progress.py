@@ -40,7 +40,8 @@ class Narrator:
         self._rings = rings
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live = sys.stderr.isatty() and not quiet
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+        words = TextColumn("{task.description}", markup=False)
+        columns = (words, BarColumn(), TextColumn("{task.fields[note]}"))
         # No thread of its own: it would die of a terminal that is gone.
         self._progress = Progress(
             *columns, console=self._console, transient=True, disable=not self._live, auto_refresh=False

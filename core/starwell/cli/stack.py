@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from starwell.errors import NothingStacked, PlanError, TooLittleMemory
@@ -99,7 +100,7 @@ def _stack_given(
     wanted = _masters(arguments)
     sets, unreadable, chooser = _lights(arguments, wanted)
     for lost in unreadable:
-        console.print(f"[red]unreadable[/] {lost.fault}")
+        console.print(f"[red]unreadable[/] {escape(lost.fault)}")
     if not sets:
         raise NothingStacked(f"None of the {len(unreadable)} files can be read.")
     for lights in sets:
@@ -115,7 +116,7 @@ def _stack_given(
     if len(failures) == len(sets):
         raise NothingStacked(" ".join(failures))
     for failure in failures:
-        console.print(f"[red]not stacked[/] {failure}")
+        console.print(f"[red]not stacked[/] {escape(failure)}")
     return 0
 
 
@@ -184,7 +185,7 @@ def _stack_set(
         console.print(words, markup=False)
     noise = _show(job, lights, console)
     for warning in job.warnings:
-        console.print(f"[yellow]warning[/] {warning}")
+        console.print(f"[yellow]warning[/] {escape(warning)}")
     stack = job.write(outputs, unreadable)
     print(_summary(job, stack, outputs, noise, len(unreadable)))
 
@@ -216,8 +217,8 @@ def _show(job: SetRun, lights: LightSet, console: Console) -> StackMeasured | No
                 case SubMeasured():
                     progress.advance(measuring)
                 case SubRejected(number=number, reason=reason, detail=detail):
-                    file = lights.file(number).name
-                    console.print(f"[red]kept out[/] {file}: {reason}{f' ({detail})' if detail else ''}")
+                    why = f"{lights.file(number).name}: {reason}{f' ({detail})' if detail else ''}"
+                    console.print(f"[red]kept out[/] {escape(why)}")
                 case StackStarted():
                     progress.update(measuring, completed=len(lights.files))
                     progress.update(stacking, total=len(lights.files))
