@@ -285,11 +285,13 @@ class NightRun:
         cooler = kept.cooler
         if cooler is None or not cooler.left_cold:
             return
+        why = "the plan does not want it warmed up"
         if kept.led and (warms_up(self.plan) or self.plan.cooling is None):
             self._enter(State.STOPPING, "warming the sensor up")
             kept.warm_up()
+            why = "it did not get warm in an hour"
         if cooler.left_cold and not self._wishes.task_waits:
             celsius = cooler.now.sensor_celsius
             where = f" at {celsius:.0f} °C" if celsius is not None else ""
-            advice = f"The sensor is left cooled{where}: the plan does not want it warmed up."
+            advice = f"The sensor is left cooled{where}: {why}."
             self._telling.publish(QualityAdvice(subject="cooling", advice=advice))
