@@ -45,8 +45,8 @@ def test_a_plateau_below_the_converters_last_step_is_seen() -> None:
 def test_without_clipped_stars_the_last_step_counts() -> None:
     assert with_levels(Facts((9, 9)), Levels(4, None)).saturation_adu == 65520
     assert with_levels(Facts((9, 9)), Levels(0, None)).saturation_adu == 65535
-    assert frames.with_shift(Facts((9, 9)), 2).saturation_adu == 65532
-    assert frames.with_shift(Facts((9, 9), saturation_adu=255), 0).saturation_adu == 255
+    assert with_levels(Facts((9, 9)), Levels(2, None)).saturation_adu == 65532
+    assert with_levels(Facts((9, 9), saturation_adu=255), Levels(0, None)).saturation_adu == 255
 
 
 def test_a_white_balance_comb_on_red_and_blue_does_not_hide_the_shift() -> None:
@@ -95,9 +95,9 @@ def test_a_set_is_sampled_from_end_to_end_and_broken_files_are_passed_by(tmp_pat
     for n in range(9):
         fits.write(tmp_path / f"{n}.fits", _sub(n, 12) << (2 if n == 8 else 4), {})
         paths.append(tmp_path / f"{n}.fits")
-    assert frames.shift_of_set(paths) == 2
-    assert frames.shift_of_set(paths[:8]) == 4
+    assert frames.levels_of_set(paths).adu_shift == 2
+    assert frames.levels_of_set(paths[:8]).adu_shift == 4
     paths[0].write_bytes(b"")
-    assert frames.shift_of_set(paths[:8]) == 4
+    assert frames.levels_of_set(paths[:8]).adu_shift == 4
     assert frames.levels_of_set([]) == Levels(0, None)
-    assert frames.shift_of_set([fits.read(paths[1]).pixels]) == 4
+    assert frames.levels_of_set([fits.read(paths[1]).pixels]).adu_shift == 4

@@ -45,7 +45,6 @@ class Combined:
     noisy_xy: Points
     ring: int
     clipped: dict[Path, float]
-    never_valid: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,10 +79,10 @@ def combine(screened: Screened, facts: Facts, pedestal: Float32 | None, blank: f
         part = np.s_[..., rows, :]
         centre[part], limit[part], noisy[part] = _centre(stack, curve)
     held = held if len(held) == len(files) else []
-    pixels, clipped, never = _mean(files, held, normalise, centre, limit, blank)
+    pixels, clipped = _mean(files, held, normalise, centre, limit, blank)
     flagged = noisy if noisy.ndim == 2 else noisy.any(axis=0)
     y, x = np.nonzero(flagged)
-    return Combined(pixels, np.column_stack((x, y)).astype(np.intp), len(chosen), clipped, never)
+    return Combined(pixels, np.column_stack((x, y)).astype(np.intp), len(chosen), clipped)
 
 
 def noise_curve(rows_of: Callable[[int, slice], Float32], frames: int, facts: Facts) -> NoiseCurve:
@@ -188,7 +187,7 @@ def _mean(
     centre: Float32,
     limit: Float32,
     blank: float,
-) -> tuple[Float32, dict[Path, float], int]:
+) -> tuple[Float32, dict[Path, float]]:
     """The weighted mean of what lies within the limit: a flat weighs by its light, everything else alike."""
     total = np.zeros_like(centre)
     weight = np.zeros_like(centre)
@@ -208,9 +207,8 @@ def _mean(
         clipped[path] = lost / centre.size
     np.divide(total, weight, out=total, where=weight > 0)
     total += centre
-    empty = ~np.isfinite(total)
-    total[empty] = blank
-    return total, clipped, int(np.count_nonzero(empty))
+    total[~np.isfinite(total)] = blank
+    return total, clipped
 
 
 def _bands(height: int) -> Iterator[slice]:

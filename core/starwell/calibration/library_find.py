@@ -47,13 +47,13 @@ class Found:
         return f"{what}{frames}"
 
 
-def find(kind: Kind, lights: Facts, among: Iterable[Kept], at: datetime | None = None) -> Found:
-    """The master of this kind for lights of these facts; at: when they were taken, if not as they say.
+def find(kind: Kind, lights: Facts, among: Iterable[Kept]) -> Found:
+    """The master of this kind for lights of these facts.
 
     For a dark flat the lights are the flats. MasterMissing names the closest, how it differs and the
     series that would fill the gap. No master is returned that calibration.matching.check refuses.
     """
-    at = at or lights.started
+    at = lights.started
     fits = [held_against(kept, lights) for kept in among if kept.kind is kind]
     fitting = sorted((fit for fit in fits if not fit.differences), key=lambda fit: _order(fit, lights, at))
     if not fitting:

@@ -75,13 +75,12 @@ def needs(
     planned: Planned | None = None,
     *,
     kinds: Sequence[Kind] = WANTED,
-    at: datetime | None = None,
 ) -> list[Need]:
     """Each kind of master for lights of these facts, or for those that are to be shot.
 
     A bias is not asked for where the dark takes the lights' offset off and a dark flat that of the flats.
     """
-    wanted = [_need(kind, lights, among, planned, at) for kind in kinds]
+    wanted = [_need(kind, lights, among, planned) for kind in kinds]
     found = {need.kind: need.found.kept for need in wanted if need.found is not None}
     flat = found.get(Kind.FLAT)
     flat_done = flat is not None and (flat.finished or any(k.kind is Kind.DARK_FLAT for k in among))
@@ -90,15 +89,13 @@ def needs(
     return wanted
 
 
-def _need(
-    kind: Kind, lights: Facts, among: Sequence[Kept], planned: Planned | None, at: datetime | None
-) -> Need:
+def _need(kind: Kind, lights: Facts, among: Sequence[Kept], planned: Planned | None) -> Need:
     frames = _advised(kind, planned)
     found: Found | None = None
     nearest: Fit | None = None
     missing = ""
     try:
-        found = find(kind, lights, among, at)
+        found = find(kind, lights, among)
     except MasterMissing:
         nearest = closest(kind, lights, among)
         missing = missing_in_words(kind, lights, nearest)

@@ -32,14 +32,11 @@ class Ratios:
         return Ratios(max(r.large for r in of), max(r.rows for r in of), max(r.columns for r in of))
 
 
-def mesh_medians(pixels: Float32, cell: int, every: int = 1) -> Float32:
-    """Medians of the pixels in cells of about cell×cell, of every n-th row and column."""
+def mesh_medians(pixels: Float32, cell: int) -> Float32:
+    """Medians of the pixels in cells of about cell×cell."""
     edges = [np.linspace(0, n, max(1, round(n / cell)) + 1).round().astype(int) for n in pixels.shape]
     return np.array(
-        [
-            [np.nanmedian(pixels[y0:y1:every, x0:x1:every]) for x0, x1 in _pairs(edges[1])]
-            for y0, y1 in _pairs(edges[0])
-        ],
+        [[np.nanmedian(pixels[y0:y1, x0:x1]) for x0, x1 in _pairs(edges[1])] for y0, y1 in _pairs(edges[0])],
         np.float32,
     )
 

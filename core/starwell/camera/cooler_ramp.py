@@ -48,11 +48,6 @@ class CoolerRamp:
         self._seen: deque[tuple[float, float]] = deque()
         self._full_since: float | None = None
 
-    @property
-    def aim_celsius(self) -> float | None:
-        """Where it is led to; None when it is left alone or warmed up."""
-        return self._aim
-
     def cool(self, celsius: float) -> None:
         """Lead the sensor to this temperature, up or down. ControlRefused comes with the ticks."""
         self._begin(celsius, warming=False)

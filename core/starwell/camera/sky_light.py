@@ -62,18 +62,16 @@ class SkyLight:
             light += trail
         return light
 
-    def scene_e(
-        self, sub: int = 0, *, fwhm_px: float | None = None, sky: bool = True, as_seen: bool = False
-    ) -> Float32:
+    def scene_e(self, sub: int = 0, *, sky: bool = True, as_seen: bool = False) -> Float32:
         """The noiseless scene in this sub's geometry, e- per reference sub: H×W, or 3×H×W in colour.
 
-        Through the median seeing (or this FWHM) and a clear sky; without vignette, dust and sensor. This is
+        Through the median seeing and a clear sky; without vignette, dust and sensor. This is
         what a stack about this sub, times its egain, should show. `sky` adds the sub's gradient at the
         plan's own level. as_seen: through the sub's own transparency and under its own sky.
         """
         weather = self.plan.weather
         there = conditions(self.plan, sub)
-        psf = Psf.seen(fwhm_px or weather.fwhm_px, self.plan.optics.beta)
+        psf = Psf.seen(weather.fwhm_px, self.plan.optics.beta)
         clear, glow = (there.transparency, there.sky) if as_seen else (1.0, 1.0)
         seen = Conditions(there.pose, psf, weather.fwhm_px, clear, glow * sky, there.gradient)
         n = self.planes.channels

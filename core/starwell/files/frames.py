@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starwell.errors import StorageError
 from starwell.files import fits, pictures
-from starwell.files.levels import Levels, levels, with_levels
+from starwell.files.levels import Levels, levels
 from starwell.frame import Facts, Frame, Pixels
 
 _FITS = (".fits", ".fit", ".fts")
@@ -85,16 +85,6 @@ def natural(path: Path) -> tuple[tuple[tuple[int, int, str], ...], ...]:
 def levels_of_set(frames: Sequence[Path | Pixels], sample: int = 4) -> Levels:
     """The levels of a set of raw frames (paths or pixels), learnt from up to sample of them."""
     return levels(_sampled(frames, sample))
-
-
-def shift_of_set(frames: Sequence[Path | Pixels], sample: int = 4) -> int:
-    """How many low bits carry nothing in all frames of a set."""
-    return levels_of_set(frames, sample).adu_shift
-
-
-def with_shift(facts: Facts, shift: int) -> Facts:
-    """The facts with this shift, and saturated at the last step it leaves."""
-    return with_levels(facts, Levels(shift, None))
 
 
 def _sampled(frames: Sequence[Path | Pixels], sample: int) -> Iterator[Pixels]:

@@ -6,7 +6,7 @@ their noise: FPN² = Cov(A, B) over the pixels of small cells (methods.md, secti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -140,10 +140,9 @@ def effects(
     bench: Bench,
     corrections: Corrections,
     pair: tuple[Light, Light],
-    methods: Sequence[Method] = tuple(Method),
 ) -> Mapping[Method, Effect]:
     """Every method on two independent means of the same light."""
-    return {method: _effect(bench, corrections, pair, method) for method in methods}
+    return {method: _effect(bench, corrections, pair, method) for method in Method}
 
 
 def _effect(bench: Bench, corrections: Corrections, pair: tuple[Light, Light], method: Method) -> Effect:

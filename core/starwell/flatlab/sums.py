@@ -16,6 +16,7 @@ from starwell.sensor.photon_transfer_blocks import clipped_rms
 
 _BAND_ROWS = 256
 _MOST_PAIRS = 40
+_TOLD_EVERY = 50
 _CODES = 1 << 16
 _PATCH_PX = 256
 _PILED = 2.0
@@ -69,7 +70,6 @@ def summed(
     halved: bool = True,
     variance: bool = False,
     patches: bool = False,
-    every: int = 50,
 ) -> Sums:
     """Read a set once. told: hears of every so many frames."""
     shape = one.facts.shape
@@ -87,7 +87,7 @@ def summed(
             spread.add(pixels)
         if deepening is not None:
             deepening.add(pixels)
-        if (i + 1) % every == 0 or i + 1 == one.count:
+        if (i + 1) % _TOLD_EVERY == 0 or i + 1 == one.count:
             told(f"{one.name}: {i + 1} of {one.count} frames")
     halves = _mean(totals[0], counts[0]), _mean(totals[1], counts[1])
     floor, at_floor = sample.floor()

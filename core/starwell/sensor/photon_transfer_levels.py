@@ -66,11 +66,9 @@ class Level:
         return self.frames // 2
 
 
-def dark_level(
-    frames: Iterable[Pixels], planes: Planes, *, seconds: float | None, rail_adu: float, maps: bool = True
-) -> Level:
+def dark_level(frames: Iterable[Pixels], planes: Planes, *, seconds: float | None, rail_adu: float) -> Level:
     """A set without light. frames: H×W, un-shifted. rail_adu: the value of saturated pixels."""
-    return _Gathering(planes, None, rail_adu, lit=False, maps=maps).level(frames, seconds)
+    return _Gathering(planes, None, rail_adu, lit=False).level(frames, seconds)
 
 
 def light_level(
@@ -85,16 +83,14 @@ def light_level(
 
     pedestal_adu: (planes,), the level of frames without light; None where it is not known.
     """
-    return _Gathering(planes, pedestal_adu, rail_adu, lit=True, maps=False).level(frames, seconds)
+    return _Gathering(planes, pedestal_adu, rail_adu, lit=True).level(frames, seconds)
 
 
 class _Gathering:
     """Takes the frames of a set one by one; holds two of them and the sums of the odd and the even ones."""
 
-    def __init__(
-        self, planes: Planes, pedestal: Float64 | None, rail_adu: float, *, lit: bool, maps: bool
-    ) -> None:
-        self._planes, self._rail, self._lit, self._maps = planes, rail_adu, lit, maps
+    def __init__(self, planes: Planes, pedestal: Float64 | None, rail_adu: float, *, lit: bool) -> None:
+        self._planes, self._rail, self._lit = planes, rail_adu, lit
         count = len(planes.planes)
         self._known = pedestal is not None
         self._pedestal = np.zeros(count) if pedestal is None else pedestal
@@ -116,7 +112,7 @@ class _Gathering:
             self._count_rails(pixels)
             self._means.append(np.array([block_means(view).mean() for view in views]))
             self._add(views, count)
-            if self._maps:
+            if not self._lit:
                 self._add_maps(pixels)
             if count % 2:
                 self._compare(held, views)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from starwell.calibration.calibrate import Calibrator
@@ -42,9 +41,9 @@ class LightsAudit:
     remarks: tuple[Remark, ...]
 
 
-def audit_masters(kept: Sequence[Kept], at: datetime | None = None) -> list[Remark]:
+def audit_masters(kept: Sequence[Kept]) -> list[Remark]:
     """Ages, frames and headers of masters; raw darks and biases are looked at for light that gets in."""
-    remarks = survey_masters([one for one in kept if one.finished], at)
+    remarks = survey_masters([one for one in kept if one.finished])
     for one in kept:
         if one.finished or one.kind is Kind.FLAT:
             continue

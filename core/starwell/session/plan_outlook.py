@@ -47,11 +47,6 @@ class Outlook:
     lights_ended_by: str | None = None
 
     @property
-    def duration_s(self) -> float | None:
-        """From the beginning to the last frame, warm-up included."""
-        return (self.ends - self.began).total_seconds() if self.ends is not None else None
-
-    @property
     def cut(self) -> tuple[Span, ...]:
         """The series that there is not enough night for."""
         return tuple(span for span in self.spans if span.planned is not None and span.fits < span.planned)

@@ -10,7 +10,7 @@ from statistics import fmean
 import numpy as np
 
 from starwell.calibration.matching import same_exposure
-from starwell.calibration.typed import names, typed_otherwise
+from starwell.calibration.typed import typed_otherwise
 from starwell.errors import MasterMismatch, PlanError, StorageError
 from starwell.files.frames import gather, open_facts, open_frame
 from starwell.files.levels import levels, with_levels
@@ -63,11 +63,10 @@ def analyse_files(
     *,
     roi: Roi | None = None,
     any_type: bool = False,
-    told: Callable[[str], None] = lambda _: None,
 ) -> Analysed:
     """Read every set (paths of frames or folders) and analyse.
 
-    roi: the window to look at, in px of the files. told: hears which set is being read. Raises
+    roi: the window to look at, in px of the files. Raises
     MasterMismatch for frames of different cameras or settings, PlanError for what is no raw sensor frame,
     StorageError for what cannot be read.
     """
@@ -77,7 +76,7 @@ def analyse_files(
     sets += [_opened(Kind.DARK, paths, warnings, any_type=any_type) for paths in darks]
     facts = _common(sets, warnings)
     window = _window(roi, facts)
-    seen = _levels(sets, _Reading(facts, window), facts.adu_shift, told)
+    seen = _levels(sets, _Reading(facts, window), facts.adu_shift)
     analysis = analyse(seen)
     return Analysed(
         replace(analysis, warnings=(*warnings, *analysis.warnings)),
@@ -109,11 +108,10 @@ class _Reading:
             yield part >> shift if part.dtype.kind in "iu" else part / (1 << shift)
 
 
-def _levels(sets: list[_Set], reading: _Reading, adu_shift: int, told: Callable[[str], None]) -> Sets:
+def _levels(sets: list[_Set], reading: _Reading, adu_shift: int) -> Sets:
     """What the frames of every set tell together; the bias, where there is one, comes first."""
     seen = Sets(None, [], [], reading.rail_adu, adu_shift)
     for one in sets:
-        told(f"{one.kind.value}: {names(list(one.found))}")
         frames, planes, rail = reading.frames(one), reading.planes, reading.rail_adu
         match one.kind:
             case Kind.BIAS:

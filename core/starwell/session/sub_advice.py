@@ -65,7 +65,6 @@ def advise(
     egain: float | None = None,
     read_noise_e: float | None = None,
     dark_e_s: float | None = None,
-    state: Path | None = None,
 ) -> Advised:
     """Measure the sky of this sub above its dark or bias and hold it against the sensor.
 
@@ -75,7 +74,7 @@ def advise(
     """
     frame = _opened(light)
     facts = frame.facts
-    store = SensorStore(state)
+    store = SensorStore()
     known = store.known(facts)
     masters = _masters(dark, bias, known, facts)
     calibrator = Calibrator(masters, facts)
