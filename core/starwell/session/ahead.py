@@ -11,7 +11,7 @@ import numpy as np
 
 from starwell.forked import Forked, Gone, may_fork, shared
 from starwell.frame import Float32
-from starwell.stack.heap import keep_heap_small
+from starwell.stack.heap import give_back, keep_heap_small
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -29,6 +29,7 @@ def ahead(
     keep_heap_small()
     if not may_fork():
         return in_threads(work, items, shape, count)
+    give_back()  # or every process would keep a copy of what is free
     rooms = [shared(shape) for _ in range(count + 1)]
 
     def made(place: tuple[Item, int]) -> Made:

@@ -83,7 +83,8 @@ class RunningStack:
         self.stacked = 0
         self._next_survey = 1
         self._rows = band_rows
-        self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="stack")
+        self._threads = max(1, threads)
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="stack")
         self.scratch = Scratch()
         self.partners = Partners(self, threads - 1) if in_parts else None
 
@@ -94,8 +95,18 @@ class RunningStack:
             self.partners.close()
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Run work on the stack's threads; results in the order of the items."""
+        """Do work with all items, results in their order: on threads, or here where there are partners."""
+        return self.in_threads(work, items) if self.partners is None else list(map(work, items))
+
+    def in_threads(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """The same on the stack's threads in any case."""
         return list(self._pool.map(work, items))
+
+    def rest(self) -> None:
+        """End the threads, and with them what they keep, where partners do the work from now on."""
+        if self.partners is not None:
+            self._pool.shutdown()
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="stack")
 
     @property
     def channels(self) -> range:
