@@ -34,7 +34,7 @@ from starwell.stack.sums import Accumulators, Change, mask_pixels
 from starwell.stack.trails import Trail
 
 NOTHING = np.empty(0, np.int64)
-BAND_ROWS = 96
+BAND_ROWS = 64
 T = TypeVar("T")
 R = TypeVar("R")
 
