@@ -31,8 +31,8 @@ from starwell.session.events import CameraFault, ExposureStarted, SeriesFinished
 from starwell.session.face import Abort, Pause, Reject, Restore, Save, Set, Start
 from starwell.session.journal import FrameSaved, read
 from starwell.session.night_files import Night
-from starwell.session.night_run import Setup
 from starwell.session.plan import Cooling, MasterPaths, Plan, Series, Target
+from starwell.session.setup import Setup
 from starwell.session.wishes import Task
 
 FAULTS = (Fault.FAIL, Fault.HANG, Fault.DROP, Fault.CORRUPT, Fault.ABORT)

@@ -47,7 +47,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
 class Rig(Struct, frozen=True, forbid_unknown_fields=True):
     """What hangs on the mount. wheel: a command that turns the filter wheel; {slot} is the filter's number.
 
-    camera: as in --camera. guide_scale_arcsec: per px of the guide camera.
+    camera: as in --camera. guide_scale_arcsec: per px of the guide camera, where a plan does not say it.
     """
 
     telescope: str | None = None

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starwell.config import Rig
 from starwell.frame import Kind
+from starwell.session import guide
 from starwell.session.guiding import CommandDither, DitherPolicy, GuideWatch, GuidingState, StepErrors
 from starwell.session.guiding_talk import Talk
-from starwell.session.plan import Dither, Settle
+from starwell.session.plan import Dither, Guiding, Plan, Settle
+from starwell.session.wishes import Wishes
 
 LIGHT = Kind.LIGHT
 
@@ -154,3 +157,15 @@ def test_a_command_that_hangs_is_ended_at_the_timeout_and_on_cancel():
     Timer(0.05, cancel.set).start()
     assert "cancelled" in hangs.dither(Dither(), 1.0, cancel).why
     assert time.monotonic() - began < 30
+
+
+def test_the_rig_tells_the_guide_scale_where_the_plan_does_not(monkeypatch: pytest.MonkeyPatch):
+    asked: list[float | None] = []
+
+    def phd2(_host: str, _port: int, *, guide_arcsec_per_px: float | None) -> None:
+        asked.append(guide_arcsec_per_px)
+
+    monkeypatch.setattr(guide, "Phd2", phd2)
+    for guiding in (Guiding(), Guiding(guide_arcsec_per_px=2.0)):
+        guide.Guide(Plan(targets=(), guiding=guiding), Wishes(), lambda _: None, Rig(guide_scale_arcsec=3.5))
+    assert asked == [3.5, 2.0]

@@ -17,7 +17,7 @@ from starwell.errors import StarwellError
 from starwell.remote.place import Place
 from starwell.remote.server import serve_in_thread
 from starwell.session.engine import Engine
-from starwell.session.night_run import Setup
+from starwell.session.setup import Setup
 from starwell.session.subscription import Subscription
 from starwell.session.wishes import Task
 from starwell.stack.heap import keep_heap_small

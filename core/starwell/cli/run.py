@@ -13,9 +13,9 @@ from starwell.cli.foreground import engine_here, setup
 from starwell.errors import PlanError
 from starwell.frame import Colour, Kind, Roi
 from starwell.session.engine_night import plan_of
-from starwell.session.night_run import Setup
 from starwell.session.plan import Cooling, MasterPaths, Part, Plan, Series, Target
 from starwell.session.plan_file import read_plan
+from starwell.session.setup import Setup
 from starwell.session.tasks import Unfinished
 from starwell.session.wishes import Task
 

@@ -12,7 +12,8 @@ from starwell.session.engine_status import status_of
 from starwell.session.events import Event, State, StateChanged
 from starwell.session.face import AnyCommand, Reply, Status
 from starwell.session.journal import StateEntered
-from starwell.session.night_run import NightRun, Setup
+from starwell.session.night_run import NightRun
+from starwell.session.setup import Setup
 from starwell.session.subscription import Subscribers, Subscription
 from starwell.session.telling import Telling
 from starwell.session.wishes import Ending, Task, Wishes

@@ -28,9 +28,10 @@ from starwell.session.face import (
     Stretch,
 )
 from starwell.session.focus import FOCUS_S
-from starwell.session.night_run import NightRun, Setup
+from starwell.session.night_run import NightRun
 from starwell.session.plan import Plan
 from starwell.session.plan_file import plan_in, read_plan, text_of
+from starwell.session.setup import Setup
 from starwell.session.stack_orders import asked_of_stacks
 from starwell.session.tasks import Unfinished
 from starwell.session.telling import Telling

@@ -13,9 +13,10 @@ from starwell.frame import Kind
 from starwell.session.events import State
 from starwell.session.face import Status
 from starwell.session.kept_camera import arcsec_per_px
-from starwell.session.night_run import NightRun, Setup
+from starwell.session.night_run import NightRun
 from starwell.session.plan import MasterPaths, Plan
 from starwell.session.resume import Tally
+from starwell.session.setup import Setup
 from starwell.session.shooting_room import Seen
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starwell.camera.protocol import Camera
+from starwell.config import Rig
 from starwell.frame import Kind
 from starwell.session.events import Event, QualityAdvice
 from starwell.session.guiding import CommandDither, DitherPolicy, Guider, GuideWatch
@@ -17,24 +18,24 @@ from starwell.session.wishes import Wishes
 
 
 class Guide:
-    """What the walk asks between two frames. focal_mm: of the rig; guider None: as the plan says."""
+    """What the walk asks between two frames. rig: as configured; guider None: as the plan says."""
 
     def __init__(
         self,
         plan: Plan,
         wishes: Wishes,
         publish: Callable[[Event], None],
+        rig: Rig,
         *,
-        focal_mm: float | None,
         guider: Guider | None = None,
     ) -> None:
         self._plan = plan
         self._wishes = wishes
         self._publish = publish
-        self._focal_mm = focal_mm
+        self._focal_mm = plan.rig.focal_mm or rig.focal_mm
         self._policy = DitherPolicy(plan.dither)
         self._watch = GuideWatch()
-        self._phd2 = guider if guider is not None else _phd2(plan)
+        self._phd2 = guider if guider is not None else _phd2(plan, rig)
         command = plan.dither.command if plan.dither is not None else None
         self._ditherer = CommandDither(command) if command is not None else self._phd2
         self._complained = False
@@ -100,8 +101,9 @@ class Guide:
             self._publish(QualityAdvice(subject="dither", advice=advice))
 
 
-def _phd2(plan: Plan) -> Guider | None:
+def _phd2(plan: Plan, rig: Rig) -> Guider | None:
     guiding = plan.guiding
     if guiding is None:
         return None
-    return Phd2(guiding.host, guiding.port, guide_arcsec_per_px=guiding.guide_arcsec_per_px)
+    scale = guiding.guide_arcsec_per_px or rig.guide_scale_arcsec
+    return Phd2(guiding.host, guiding.port, guide_arcsec_per_px=scale)

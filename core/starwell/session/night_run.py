@@ -28,7 +28,7 @@ from starwell.session.plan_ends import Endings
 from starwell.session.plan_outlook import outlook
 from starwell.session.plan_walk import warms_up
 from starwell.session.resume import Tally
-from starwell.session.setup import Setup as Setup
+from starwell.session.setup import Setup
 from starwell.session.shooting import Shooting
 from starwell.session.shooting_room import Room, SeriesOver
 from starwell.session.tasks import LastTime, Unfinished, of_files, target_of
@@ -191,9 +191,7 @@ class NightRun:
         endings = Endings(plan, night.began, latitude_deg=latitude, longitude_deg=longitude)
         self._ends = Ends(endings, kept.pace)
         self._tell_outlook(endings, kept)
-        focal_mm = plan.rig.focal_mm or rig.focal_mm
-        publish, guider = self._telling.publish, setup.guider
-        self.guide = Guide(plan, self._wishes, publish, focal_mm=focal_mm, guider=guider)
+        self.guide = Guide(plan, self._wishes, self._telling.publish, rig, guider=setup.guider)
         room = Room(
             plan=plan,
             kept=kept,

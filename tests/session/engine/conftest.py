@@ -24,8 +24,8 @@ from starwell.session.engine import Engine
 from starwell.session.events import Event, FrameTaken, PreviewReady, SeriesFinished, State, StateChanged
 from starwell.session.face import AnyCommand, Reply
 from starwell.session.journal import AnyRecord, read
-from starwell.session.night_run import Setup
 from starwell.session.plan import MasterPaths, Plan, Series, Target
+from starwell.session.setup import Setup
 from starwell.session.wishes import Task
 
 E = TypeVar("E", bound=Event)
