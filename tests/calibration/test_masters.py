@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 
 from starwell.calibration import combine as combining
 from starwell.calibration.calibrate import Calibrator
-from starwell.calibration.combine import KEPT_VARIANCE, clipped_rms
 from starwell.calibration.master import Masters, colour_views, constant_bias, unit_mean
 from starwell.calibration.masters import build
 from starwell.camera.chip import Chip, Flaw
@@ -19,6 +18,7 @@ from starwell.camera.plan import Optics, Scene, SkyPlan, Weather
 from starwell.camera.sky import Sky
 from starwell.errors import MasterError, MasterMismatch, MasterMissing
 from starwell.frame import Bayer, Facts, Kind
+from starwell.sensor.photon_transfer_blocks import KEPT_VARIANCE, clipped_rms
 
 SHAPE = (120, 160)
 DARK = {"IMAGETYP": "Dark", "EXPTIME": 60.0}

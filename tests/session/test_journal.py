@@ -31,7 +31,7 @@ from starwell.session.journal import (
 numbers = st.integers(0, 10_000)
 names = st.text(st.characters(codec="utf-8"), max_size=12)
 records = st.one_of(
-    st.builds(Opened, version=names, target=st.none() | names),
+    st.builds(Opened, version=names, camera=st.none() | names),
     st.builds(
         FrameSaved,
         number=numbers,

@@ -20,8 +20,7 @@ from starwell.calibration.defects import Points
 from starwell.calibration.screening import Screened
 from starwell.files.frames import open_frame
 from starwell.frame import Facts, Float32, Float64, Mask, Pixels, Planes
-from starwell.sensor.photon_transfer_blocks import KEPT_VARIANCE as KEPT_VARIANCE
-from starwell.sensor.photon_transfer_blocks import clipped_rms as clipped_rms
+from starwell.sensor.photon_transfer_blocks import clipped_rms
 
 CLIP = 4.5
 """Sigmas beyond which a sample is left out."""

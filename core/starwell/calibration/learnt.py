@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from starwell.calibration.combine import clipped_rms
 from starwell.files.frames import open_frame
 from starwell.frame import Facts, Float32, Float64, Pixels, Planes, sampled
+from starwell.sensor.photon_transfer_blocks import clipped_rms
 
 MOST_PAIRS = 10
 HOT_ADU = 200.0

@@ -30,7 +30,6 @@ class Opened(Record, frozen=True, kw_only=True):
     """An engine took the night up: what it is, and which program; resumed: to go on with the plan before."""
 
     version: str
-    target: str | None = None
     camera: str | None = None
     resumed: bool = False
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from starwell.errors import PlanError, StorageError
 from starwell.frame import Facts, Frame
 from starwell.measure.quality import Reason
-from starwell.session.combination import Combination as Combination
+from starwell.session.combination import Combination
 from starwell.session.events import Event, QualityAdvice, SubRejected, SubStacked
 from starwell.session.intake import Reread
 from starwell.session.pipeline import Pipeline, PipelineState

@@ -23,8 +23,7 @@ APART_PX = 2.0
 class Ring:
     """Collects subs as they come; offsets are where the reference's centre falls on the sub, px."""
 
-    def __init__(self, size: int = RING) -> None:
-        self._size = size
+    def __init__(self) -> None:
         self._positions: list[tuple[float, float]] = []
         self._chosen: list[tuple[int, int]] = []
 
@@ -32,7 +31,7 @@ class Ring:
         """Take the sub into the ring if there is room for it and for its position; tells whether."""
         position = self._position(offset_xy)
         here = sum(p == position for _, p in self._chosen)
-        if len(self._chosen) >= self._size or here >= PER_POSITION:
+        if len(self._chosen) >= RING or here >= PER_POSITION:
             return False
         if position == len(self._positions):
             self._positions.append(offset_xy)
@@ -56,7 +55,7 @@ class Ring:
     @property
     def complete(self) -> bool:
         """Whether the ring is full and from enough positions: time to begin the stack with it."""
-        return len(self._chosen) >= self._size and self.positions >= POSITIONS
+        return len(self._chosen) >= RING and self.positions >= POSITIONS
 
     def _position(self, offset_xy: tuple[float, float]) -> int:
         """Index of the known position within APART_PX, or the next free one."""
