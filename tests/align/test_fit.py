@@ -51,6 +51,21 @@ def test_no_field_star_is_paired_twice_and_the_closest_star_gets_it() -> None:
     assert j.tolist() == [0, 1]
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.integers(0, 60), st.floats(0.5, 40))
+def test_pairs_are_those_that_a_look_at_every_distance_finds(
+    seed: int, count: int, others: int, radius: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    z, w = (rng.uniform(0, 100, n) + 1j * rng.uniform(0, 100, n) for n in (count, others))
+    distance = np.abs(z[:, None] - w)
+    nearest = {k: int(row.argmin()) for k, row in enumerate(distance) if others and row.min() < radius}
+    expected: dict[int, int] = {}
+    for k in sorted(nearest, key=lambda k: distance[k, nearest[k]]):
+        expected.setdefault(nearest[k], k)
+    i, j = pair(z, Field(w), radius)
+    assert list(zip(i.tolist(), j.tolist(), strict=True)) == sorted((k, m) for m, k in expected.items())
+
+
 def test_the_residual_most_pairs_share_wins_over_the_mean() -> None:
     z = np.array([0j, 100, 200j, 300, 400 + 50j, 90 + 500j, 700, 800j])
     shift = np.where(np.arange(8) < 5, 4 + 0j, -3 + 1j)

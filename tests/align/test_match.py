@@ -177,6 +177,20 @@ def test_a_sky_that_stood_still_is_matched(sky: Callable) -> None:
         assert pair.corner_error(outcome.transform) < 0.1
 
 
+@pytest.mark.parametrize("dither", [4, 20, 50, 300])
+def test_a_dithered_field_is_matched_alike_with_and_without_its_prediction(
+    sky: Callable, dither: float
+) -> None:
+    for seed in range(6):
+        s = sky(seed, 31)
+        pair = s.with_hot_pixels(s.seen_twice(120, 0.97, 1, s.pointing()), 3)
+        expected = Transform(tx=dither * 0.6, ty=-dither * 0.8) @ pair.truth
+        tracked = found(match(pair.stars, pair.reference, size=SIZE, expected=expected))
+        cold = found(match(pair.stars, pair.reference, size=SIZE))
+        assert tracked.transform.corner_distance(cold.transform, SIZE) < 1e-6
+        assert pair.common_error(tracked.transform) < 0.6
+
+
 def test_sharp_centroids_give_sharp_corners(sky: Callable) -> None:
     errors = []
     for seed in range(40):

@@ -49,21 +49,26 @@ class Similarity(NamedTuple):
 
 
 class Field:
-    """The positions a sub is fitted to, brightest first, with their search tree."""
+    """The positions a sub is fitted to, brightest first, and in the order in which they lie along x."""
 
     def __init__(self, z: Complex) -> None:
         self.z = z
+        self._along = np.argsort(z.real, kind="stable")
+        self._sorted = z[self._along]
+        self._x = np.ascontiguousarray(self._sorted.real)
 
-    def nearest(self, z: Complex, radius_px: float) -> tuple[Float64, Indices]:
-        """Distance and index of the nearest field star of each position; infinite where none is in reach."""
-        if not len(self.z):
-            return np.full(len(z), np.inf), np.zeros(len(z), np.intp)
-        squares = np.square(np.subtract.outer(z.real, self.z.real))
-        squares += np.square(np.subtract.outer(z.imag, self.z.imag))
-        j = squares.argmin(axis=1)
-        distance = np.sqrt(squares[np.arange(len(z)), j])
-        distance[distance >= radius_px] = np.inf
-        return distance, j
+    def within(self, z: Complex, radius_px: float) -> tuple[Indices, Indices]:
+        """Which position lies less than the radius from which field star, closest pair first."""
+        x = z.real
+        first = np.searchsorted(self._x, x - radius_px)
+        count = np.searchsorted(self._x, x + radius_px) - first
+        i = np.arange(len(z)).repeat(count)
+        place = np.arange(len(i)) - (count.cumsum() - count - first).repeat(count)
+        gap = np.abs(z[i] - self._sorted[place])
+        near = np.flatnonzero(gap < radius_px)
+        i, j = i[near], self._along[place[near]]
+        order = np.lexsort((j, i, gap[near]))
+        return i[order], j[order]
 
     def brightest(self, count: int) -> Field:
         """The field of the brightest stars only."""
@@ -141,12 +146,20 @@ def affine(z: Complex, onto: Complex) -> tuple[Transform, Complex]:
 
 def pair(z: Complex, field: Field, radius_px: float) -> tuple[Indices, Indices]:
     """One-to-one pairs of mapped stars and field stars: the nearest within the radius, closest pair first."""
-    distance, j = field.nearest(z, radius_px)
-    near = np.flatnonzero(np.isfinite(distance))
-    near = near[np.argsort(distance[near], kind="stable")]
-    _, first = np.unique(j[near], return_index=True)
-    i = np.sort(near[first])
-    return i, j[i]
+    i, j = field.within(z, radius_px)
+    nearest = np.sort(_first(i, len(z)))
+    i, j = i[nearest], j[nearest]
+    chosen = _first(j, len(field.z))
+    i, j = i[chosen], j[chosen]
+    order = np.argsort(i)
+    return i[order], j[order]
+
+
+def _first(numbers: Indices, end: int) -> Indices:
+    """Where each of the numbers below end comes first, in the order of the numbers."""
+    place = np.full(end, -1)
+    place[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
+    return place[place >= 0]
 
 
 def refine(stars: Complex, field: Field, start: Similarity, radius_px: float) -> Fit | None:
@@ -166,18 +179,27 @@ def refine(stars: Complex, field: Field, start: Similarity, radius_px: float) ->
 def settle(stars: Complex, field: Field, start: Similarity) -> Fit | None:
     """The robust fit from a similarity good to a pixel or so."""
     radius, current = 1.5 * INLIER_PX, start
+    i = j = np.empty(0, np.intp)
     for _ in range(5):
-        i, j = moving_pairs(stars, field, current, radius)
+        before, (i, j) = (i, j), moving_pairs(stars, field, current, radius)
         if len(i) < 3:
             return None
+        if np.array_equal(before[0], i) and np.array_equal(before[1], j):
+            break  # every further round would find the same
         current = similarity(stars[i], field.z[j])
         residual = field.z[j] - current.apply(stars[i])
-        sigma = float(np.median(np.abs(residual))) / 1.1774  # the median of a Rayleigh distribution
+        sigma = _median(np.abs(residual)) / 1.1774  # the median of a Rayleigh distribution
         radius = min(3.5 * shrunk_sigma(sigma, len(i)), INLIER_PX)
     keep = np.abs(residual) <= radius
     if np.count_nonzero(keep) < 3:
         return None
     return Fit(current, i[keep], j[keep], residual[keep])
+
+
+def _median(values: Float64) -> float:
+    """Of a few values; numpy's own takes ten times as long."""
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def recentred(stars: Complex, field: Field, near: Similarity, radius_px: float) -> Similarity:

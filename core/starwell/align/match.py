@@ -38,6 +38,9 @@ __all__ = ["Alignment", "Refusal", "match"]
 
 _MOST_STARS = 500
 _TRACKED_PX = 6.0
+_DITHERED_PX = 60.0
+"""How far a dither takes the field, at the rotation it had; such a match must explain nearly everything."""
+
 _STILL_FRACTIONS = (0.8, 0.4)
 """What a field that did not move must explain of the smaller list, or it may be hot pixels: much where the
 pairs agree as tightly as hot pixels do, less where they scatter like stars."""
@@ -119,11 +122,14 @@ class _Search:
 
     def find(self) -> Fit | Refusal:
         """The match, or the reason of the refusal that came closest."""
-        tracked = self._tracked()
+        tracked = self._near_expected(_TRACKED_PX)
         if tracked and not self._still(tracked):
             return tracked
         if tracked and self._looks_like_stars(tracked):
             return self._unless_hot_pixels(tracked, any_rotation=False)
+        dithered = self._near_expected(_DITHERED_PX)
+        if dithered and self._certain(dithered) and not self._still(dithered):
+            return dithered
         for stage in self._stages():
             found = self._best(stage)
             if found:
@@ -134,11 +140,11 @@ class _Search:
         """The match at any rotation if it is an easy one."""
         return self._best(self._triangles(_CORNERS))
 
-    def _tracked(self) -> Fit | None:
+    def _near_expected(self, radius_px: float) -> Fit | None:
         expected = self.gate.expected
         if expected is None:
             return None
-        near = recentred(self.stars[:_VOTERS], self.field.brightest(_VOTERS), expected, _TRACKED_PX)
+        near = recentred(self.stars[:_VOTERS], self.field.brightest(_VOTERS), expected, radius_px)
         return self._accepted(settle(self.stars, self.field, near))
 
     def _stages(self) -> Iterator[Iterable[Similarity]]:
@@ -168,8 +174,13 @@ class _Search:
         radius = vote.cell_px(self.gate.size)
         bright, targets = self.stars[:_VOTERS], self.field.brightest(_VOTERS)
         ranked = sorted(hypotheses, key=lambda s: -len(moving_pairs(bright, targets, s, radius)[0]))
-        fits = [self._accepted(refine(self.stars, self.field, s, radius)) for s in ranked[:_REFINED]]
-        return max((fit for fit in fits if fit), key=lambda fit: fit.score, default=None)
+        fits = []
+        for start in ranked[:_REFINED]:
+            fit = self._accepted(refine(self.stars, self.field, start, radius))
+            if fit and self._certain(fit):
+                return fit
+            fits += [fit] if fit else []
+        return max(fits, key=lambda fit: fit.score, default=None)
 
     def _accepted(self, fit: Fit | None) -> Fit | None:
         refusal = fit and self.gate.refusal(fit, self.stars)
@@ -179,6 +190,10 @@ class _Search:
 
     def _fraction(self, fit: Fit) -> float:
         return fit.matched / self.gate.smaller
+
+    def _certain(self, fit: Fit) -> bool:
+        """Whether no other place needs to be looked at: of several stars it explains nearly all."""
+        return self._fraction(fit) >= _CERTAIN_FRACTION and fit.matched >= 2 * self.gate.needed()
 
     def _still(self, fit: Fit) -> bool:
         return self.gate.disagreement(fit.similarity, Similarity(1, 0)) < _MOVED_PX
