@@ -52,6 +52,21 @@ def test_hot_pixels_and_nans_do_not_count():
     assert haar_noise(pixels) == pytest.approx(5.0, rel=0.02)
 
 
+@pytest.mark.parametrize("sigma", [0.02, 0.3, 0.45, 7.0, 900.0])
+def test_the_noise_is_the_rms_of_the_details_within_four_of_it(sigma):
+    rng = np.random.default_rng(8)
+    pixels = np.rint(rng.normal(500, sigma, (256, 256))) if sigma < 1 else rng.normal(500, sigma, (256, 256))
+    pixels[rng.integers(0, 256, 700), rng.integers(0, 256, 700)] += 60 * sigma + 3
+    pixels = pixels.astype(np.float32)
+    noise = haar_noise(pixels)
+    down = (pixels[::2] - pixels[1::2]).astype(np.float64)
+    size = np.abs(down[:, ::2] - down[:, 1::2]) / 2
+    if noise > 0:
+        assert np.sqrt(np.square(size[size <= 4 * noise]).mean()) == pytest.approx(noise, rel=1e-5)
+    else:
+        assert np.count_nonzero(size) < 0.3 * size.size
+
+
 def test_a_constant_frame_has_no_noise_and_one_without_numbers_none_that_is_known():
     assert haar_noise(np.full((100, 100), 7)) == 0
     assert np.isnan(haar_noise(np.full((100, 100), np.nan)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from starwell.frame import Float32, Float64, Pixels, Planes
@@ -56,34 +57,67 @@ class Luminance:
 
     def raw_patches(self, x: Float64, y: Float64, radius: int) -> Float32:
         """The same without the tent, above the sky; samples that are not numbers count as sky."""
-        reach = np.arange(-radius, radius + 1)
-        rows = np.clip(np.rint(y).astype(np.intp)[:, None] + reach, 0, self.size[0] - 1)[:, :, None]
-        columns = np.clip(np.rint(x).astype(np.intp)[:, None] + reach, 0, self.size[1] - 1)[:, None, :]
-        if self.plane is not None:
-            light = self.plane[rows, columns]
-            sx, sy = (self.factor * (p + 0.5) - 0.5 for p in (x, y))
-            sky: Float32 | Float64 = (self._shares @ self.sky.at(sx, sy))[:, None, None]
-        elif self.pixels.ndim == 3:
-            light = self.pixels[:, rows, columns].mean(axis=0)
-            sky = self.sky.at(x, y).mean(axis=0)[:, None, None]
+        height, width = self.size
+        column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
+        inside = (column >= radius) & (column < width - radius) & (row >= radius) & (row < height - radius)
+        if inside.all():
+            cut = self._inside(x, y, column, row, radius)
         else:
-            light, sky = self.pixels[rows, columns], self._sky_of_pixels(x, y, rows, columns)
-        cut: Float32 = np.subtract(light, sky, dtype=np.float32)
+            side = 2 * radius + 1
+            cut = np.empty((len(x), side, side), np.float32)
+            for where, cut_out in ((inside, self._inside), (~inside, self._at_the_edge)):
+                if where.any():
+                    cut[where] = cut_out(x[where], y[where], column[where], row[where], radius)
         if not all_finite(cut):
             np.nan_to_num(cut, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return cut
 
-    def _sky_of_pixels(self, x: Float64, y: Float64, rows: Index, columns: Index) -> Float32:
-        sky = self.sky.at(x, y).astype(np.float32)
-        if self.planes.planes[0].step == 1:
-            mono: Float32 = sky[0][:, None, None]
-            return mono
+    def _inside(self, x: Float64, y: Float64, column: Index, row: Index, radius: int) -> Float32:
+        """Cut-outs that lie within the frame: whole rows of them are copied at a time."""
+        left, top, side = column - radius, row - radius, 2 * radius + 1
+        windows = sliding_window_view(self._seen, (side, side), axis=(-2, -1))
+        light: Float32 = windows[..., top, left, :, :]
+        if not self.mosaic:
+            return self._above_sky(light, self._sky_of_stars(x, y))
+        sky = self._sky_of_mosaic(x, y, *((p[:, None] + (0, 1)) for p in (top, left)))
+        for down, across in np.ndindex(2, 2):
+            light[:, down::2, across::2] -= sky[:, down, across, None, None]
+        return light
+
+    def _at_the_edge(self, x: Float64, y: Float64, column: Index, row: Index, radius: int) -> Float32:
+        """Cut-outs that reach beyond the frame."""
+        reach = np.arange(-radius, radius + 1)
+        rows, columns = (
+            np.clip(p[:, None] + reach, 0, n - 1) for p, n in zip((row, column), self.size, strict=True)
+        )
+        light: Float32 = self._seen[..., rows[:, :, None], columns[:, None, :]]
+        if self.mosaic:
+            return light - self._sky_of_mosaic(x, y, rows, columns)
+        return self._above_sky(light, self._sky_of_stars(x, y))
+
+    @property
+    def _seen(self) -> Pixels:
+        return self.pixels if self.plane is None else self.plane
+
+    @staticmethod
+    def _above_sky(light: Float32, sky: Float64) -> Float32:
+        """Cut-outs (n, side, side), or of each of 3 planes, less the sky of their stars."""
+        grey = light.mean(axis=0) if light.ndim == 4 else light
+        return np.subtract(grey, sky[:, None, None], dtype=np.float32)
+
+    def _sky_of_stars(self, x: Float64, y: Float64) -> Float64:
+        """The sky of the luminance at these px of the view."""
+        x, y = (self.factor * (p + 0.5) - 0.5 for p in (x, y))
+        return np.asarray(self._shares @ self.sky.at(x, y))
+
+    def _sky_of_mosaic(self, x: Float64, y: Float64, rows: Index, columns: Index) -> Float32:
+        """The sky at these stars in the colours of their rows and columns (n, rows, columns)."""
         channel = np.zeros((2, 2), np.intp)
         for plane in self.planes.planes:
             channel[plane.y0, plane.x0] = plane.channel
-        stars = np.arange(len(x))[:, None, None]
-        mosaic: Float32 = sky[channel[rows % 2, columns % 2], stars]
-        return mosaic
+        colours = channel[rows[:, :, None] % 2, columns[:, None, :] % 2]
+        sky: Float32 = self.sky.at(x, y).astype(np.float32)[colours, np.arange(len(x))[:, None, None]]
+        return sky
 
     def binned(self, factor: int) -> Luminance:
         """This sub binned by `factor` in all, sky included; a mosaic's 2×2 cells become super-pixels."""

@@ -7,10 +7,13 @@ import math
 import numpy as np
 
 from starwell.frame import Float32, Float64, Pixels, Planes
+from starwell.measure.background import all_finite
 
 _CLIP = 4.0
 _ROWS_APART = 32
 _LEAST_SAMPLES = 40_000
+_CORE = 3.0
+_ONE_SIGMA = 0.6827
 _FIRST_LOOK = 20_000  # samples: where to start clipping need not be precise
 
 
@@ -22,20 +25,37 @@ def haar_noise(pixels: Pixels, step: int = 1) -> float:
     MAD: medians of quantised samples sit on the converter's steps. The 4-sigma truncation costs 0.05 %.
     0 for a constant frame, NaN where no 2×2 cell is finite (methods.md, Decision 1).
     """
-    detail = _diagonal_detail(pixels, step)
-    size = np.abs(detail[np.isfinite(detail)])
+    size = _diagonal_detail(pixels, step)
+    if not all_finite(size):
+        size = size[np.isfinite(size)]
     if size.size == 0:
         return math.nan
-    square = np.square(size, dtype=np.float64)
-    sample = size[:: 1 + size.size // _FIRST_LOOK]
-    sigma = float(np.quantile(sample, 0.6827)) or math.sqrt(float(square.mean()))
-    kept = -1
+    np.abs(size, out=size)
+    sample = np.sort(size[:: 1 + size.size // _FIRST_LOOK])
+    return _clipped_rms(size, float(sample[int(_ONE_SIGMA * len(sample))]))
+
+
+def _clipped_rms(size: Float32, guess: float) -> float:
+    """The rms of those of these sizes that are within 4 of it.
+
+    What is within 3 of the guess is summed once, and the rounds look at the few beyond.
+    """
+    bound = np.float32(_CORE * guess)
+    beyond = np.sort(size[size > bound]).astype(np.float64)
+    squares = np.concatenate([[0.0], np.cumsum(np.square(beyond))])
+    within = size.size - len(beyond)
+    core = np.minimum(size, bound)
+    core *= core
+    sum_within = float(core.sum()) - len(beyond) * float(bound) ** 2
+    sigma, kept = guess or math.sqrt(squares[-1] / size.size), -1
     for _ in range(30):
-        inside = size <= _CLIP * sigma
-        count = int(np.count_nonzero(inside))
-        if count in (kept, 0):
+        if _CLIP * sigma < bound:
+            return _clipped_rms(size, 0.0)
+        few = int(np.searchsorted(beyond, _CLIP * sigma, side="right"))
+        if within + few in (kept, 0):
             break
-        kept, sigma = count, math.sqrt(float(square[inside].mean()))
+        kept = within + few
+        sigma = math.sqrt(max(sum_within + squares[few], 0.0) / kept)
     return sigma
 
 
@@ -49,7 +69,7 @@ def _diagonal_detail(pixels: Pixels, step: int) -> Float32:
     apart = max(1, height // (2 * step * rows_wanted)) * 2 * step
     top = np.arange(0, height - 2 * step + 1, apart)
     top += np.arange(len(top)) % step
-    down = pixels[top].astype(np.float32) - pixels[top + step].astype(np.float32)
+    down = np.asarray(pixels[top], np.float32) - np.asarray(pixels[top + step], np.float32)
     pairs = down[:, : 2 * cells].reshape(len(top), -1, 2, step)
     detail: Float32 = (pairs[:, :, 0] - pairs[:, :, 1]).ravel()
     detail *= np.float32(0.5)

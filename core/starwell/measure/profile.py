@@ -33,6 +33,9 @@ _SHAPE_SNR = 20.0
 
 _DY, _DX = np.mgrid[-_RADIUS : _RADIUS + 1, -_RADIUS : _RADIUS + 1].astype(np.float32)
 _R = np.hypot(_DX, _DY)
+_FINE_PLACE = (np.arange(_ZOOM * (2 * _CROP + 1)) + 0.5) / _ZOOM - 0.5 - _CROP
+_FINE_R = np.hypot(_FINE_PLACE[:, None], _FINE_PLACE).ravel()
+_SUMMIT, _AROUND = np.flatnonzero(_FINE_R <= 2.0), _FINE_R <= _CROP
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +101,7 @@ def profiles(view: Luminance, x: Float64, y: Float64, sigma_adu: float, saturati
     if len(x) == 0:
         return Profiles.none(view.factor)
     cut = view.patches(x, y, _RADIUS)
-    cut -= np.median(cut[:, _RING < _R], axis=1)[:, None, None]
+    cut -= _level_around(cut)[:, None, None]
     fwhm = _fwhm(cut)
     typical = _middle_mean(fwhm)
     cx, cy, near = _centroids(cut, x, y, typical, _COLOUR_WINDOW if view.mosaic else 0.6)
@@ -141,6 +144,14 @@ def _stacked(cut: Float32) -> tuple[Float32, Float64]:
     return np.ascontiguousarray(cut.reshape(-1, side)), np.arange(len(cut), dtype=np.float64) * side
 
 
+def _level_around(cut: Float32) -> Float32:
+    """Median of each cut-out beyond the ring; sorted, which is several times as quick as numpy's median."""
+    ordered = np.sort(cut[:, _RING < _R], axis=1)
+    middle = ordered.shape[1] // 2
+    level: Float32 = ordered[:, middle - 1 : middle + 1].mean(axis=1)
+    return level
+
+
 def _softened(cut: Float32) -> Float32:
     """The cut-outs under the tent, which adds TENT_VARIANCE_PX2 to every profile."""
     soft: Float32 = cv2.sepFilter2D(cut.reshape(-1, cut.shape[2]), -1, TENT, TENT)
@@ -152,11 +163,10 @@ def _fwhm(cut: Float32) -> Float64:
     side = 2 * _CROP + 1
     small = np.ascontiguousarray(cut[:, middle, middle]).reshape(-1, side)
     fine = cv2.resize(small, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_CUBIC)
-    fine = fine.reshape(len(cut), _ZOOM * side, _ZOOM * side)
-    place = (np.arange(_ZOOM * side) + 0.5) / _ZOOM - 0.5 - _CROP
-    radius = np.hypot(place[:, None], place)
-    peak = fine[:, radius <= 2.0].max(axis=1)
-    area = np.count_nonzero(fine[:, radius <= _CROP] > peak[:, None] / 2, axis=1) / _ZOOM**2
+    fine = fine.reshape(len(cut), -1)
+    peak = fine[:, _SUMMIT].max(axis=1)
+    above = (fine > peak[:, None] / 2) & _AROUND
+    area = cv2.reduce(above.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() / _ZOOM**2
     return 2 * np.sqrt(area / math.pi)  # type: ignore[no-any-return]
 
 
@@ -171,7 +181,8 @@ def _half_flux(stack: Float32, x: Float64, y: Float64, fwhm: Float64) -> Float64
     """The radius of half the flux that lies within 3 FWHM, from the curve of growth, taken as even in r²."""
     whole = np.clip(3 * fwhm, 5, _RADIUS - 0.5)
     radii = np.array([0 * whole, *(np.minimum(step * fwhm, whole) for step in _GROWTH), whole])
-    flux = np.array([sep.sum_circle(stack, x, y, r, subpix=_FINE)[0] if r.any() else 0 * r for r in radii])
+    flux = np.zeros(radii.shape)
+    flux[1:] = sep.sum_circle(stack, x, y, radii[1:], subpix=_FINE)[0]
     outer = 1 + np.argmax(flux[1:] >= flux[-1] / 2, axis=0)
     stars = np.arange(len(x))
     inside, outside = flux[outer - 1, stars], flux[outer, stars]
