@@ -21,7 +21,7 @@ from starwell.files.scale import to_adu
 from starwell.frame import Pixels
 
 _DTYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
-_PIECE = 1 << 17
+_PIECE = 1 << 19
 _ONE_READER = threading.Lock()  # the warnings filter belongs to all threads
 _MOST_BYTES = 1 << 40
 

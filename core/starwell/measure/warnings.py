@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ _SAMPLED = 256, 1500  # rows and columns: light falls off along both
 _FEWEST_SAMPLES = 5000
 _MOST_CODES = 1 << 17
 _LARGE = 1 << 21
+_ROWS_APART = 15  # odd, so that every colour of a mosaic is seen
 _EDGE_SURPLUS = 1.3
 _RESOLVED = 4
 _CORE, _POPULATED = 0.3, 0.1
@@ -52,7 +55,7 @@ def sub_warnings(frame: Frame) -> tuple[str, ...]:
 def is_constant(pixels: Pixels) -> bool:
     """Whether every pixel has the value of the first; of pictures a few pixels tell that they are none."""
     value = pixels.flat[0]
-    return bool((pixels[..., ::16, ::16] == value).all() and (pixels == value).all())
+    return bool((pixels[..., ::128, ::128] == value).all() and (pixels == value).all())
 
 
 def _percent(share: float) -> str:
@@ -60,8 +63,11 @@ def _percent(share: float) -> str:
 
 
 def _saturated(frame: Frame) -> str | None:
-    rows = frame.pixels[..., :: 8 if frame.pixels.size > _LARGE else 1, :]
-    share = float(np.count_nonzero(rows >= frame.facts.saturation_adu) / rows.size)
+    rows = frame.pixels[..., :: _ROWS_APART if frame.pixels.size > _LARGE else 1, :]
+    limit = frame.facts.saturation_adu
+    if rows.dtype.kind in "iu" and math.isfinite(limit):
+        limit = math.ceil(limit)  # beside a float every code would become one
+    share = float(np.count_nonzero(rows >= limit) / rows.size)
     if share <= _SATURATED:
         return None
     return f"{_percent(share)} of the pixels are saturated: expose shorter, or lower the gain."
@@ -73,9 +79,9 @@ def _histograms(frame: Frame) -> dict[str, Histogram]:
     found = {}
     for channel in range(planes.channels):
         views = [planes.view(frame.pixels, p) for p in planes.planes if p.channel == channel]
-        down, across = (max(1, n // most) for n, most in zip(views[0].shape, _SAMPLED, strict=True))
-        sampled = [v[::down, ::across].ravel() for v in views]
-        values = np.concatenate(sampled)
+        (height, width), (rows, columns) = views[0].shape, _SAMPLED
+        down, across = max(1, height // rows), max(1, round(width / columns))
+        values = np.concatenate([v[:: down * len(views), ::across].ravel() for v in views])
         low, high = int(values.min()), int(values.max())
         if values.size < _FEWEST_SAMPLES or high - low > _MOST_CODES:
             continue
