@@ -154,7 +154,7 @@ def test_a_scene_knows_stars_from_nebulae() -> None:
     nebula = 2000 * np.exp(-((x - 64) ** 2 + (y - 64) ** 2) / (2 * 25**2))
     star = 1000 * np.exp(-((x - 30) ** 2 + (y - 90) ** 2) / 2)
     half = (nebula + star + 100).astype(np.float32)
-    scene = survey(lambda y0, y1: half[y0:y1].copy(), half.shape, 3.0)
+    scene = survey(lambda y0, y1: half[y0:y1].copy(), np.empty(half.shape, np.uint16), 3.0)
     assert STAR_ADU * scene.star[90, 30] == pytest.approx(0.2 * 1000, rel=0.1)
     assert STAR_ADU * scene.star[64, 64] < 0.2 * 30
     assert scene.low.shape == (16, 16)

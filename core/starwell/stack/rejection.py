@@ -108,13 +108,13 @@ class Scene:
     low: Float32
 
 
-def survey(rows: Callable[[int, int], Float32], size: tuple[int, int], fwhm_px: float) -> Scene:
+def survey(rows: Callable[[int, int], Float32], star: NDArray[np.uint16], fwhm_px: float) -> Scene:
     """The scene of a mean at half resolution, of which rows(y0, y1) gives bands; fwhm_px in full px.
 
-    Asked for twice, so that it is never held as a whole. 0 means no value and is taken for the level of the
-    middle rows, or edges would look like stars.
+    star: where its stars are put. Rows are asked for twice, so that they are never held as a whole. 0 means
+    no value and is taken for the level of the middle rows, or edges would look like stars.
     """
-    height, width = size
+    height, width = star.shape
     grain = max(1, round(fwhm_px / 2))
     coarse = np.empty((-(-height // grain), -(-width // grain)), np.float32)
     low = np.empty((-(-height // _HALF_CELL), -(-width // _HALF_CELL)), np.float32)
@@ -132,8 +132,9 @@ def survey(rows: Callable[[int, int], Float32], size: tuple[int, int], fwhm_px: 
         part = coarse[y0 // grain : -(-y1 // grain)]
         part[:] = cv2.resize(half, part.shape[::-1], interpolation=cv2.INTER_AREA)
         low[y0 // _HALF_CELL : -(-y1 // _HALF_CELL)] = _cell_minima(half)
-    box = cv2.medianBlur(coarse, 5) - level
-    star = np.empty(size, np.uint16)
+    box = cv2.medianBlur(coarse, 5)
+    del coarse
+    box -= level
     for y0, y1 in bands:
         first = max(y0 - 1, 0)
         above = filled(first, min(y1 + 1, height)) - level

@@ -77,7 +77,10 @@ class RunningStack:
         self.reject = reject
         self.size = planes.output_size(size)
         in_parts = threads > 1 and self.size[0] * self.size[1] >= WORTH_IT_PX and may_fork()
-        self.sums = Accumulators(planes.channels, self.size, shared if in_parts else np.zeros)
+        zeros = shared if in_parts else np.zeros
+        self.sums = Accumulators(planes.channels, self.size, zeros)
+        self.stars = zeros((planes.channels, *(n // 2 for n in self.size)), np.uint16)
+        """Room for those of the scenes."""
         self.scenes: list[Scene] = []
         self.fixed: Fixed | None = None
         self.stacked = 0
@@ -264,14 +267,13 @@ class RunningStack:
 
     def survey(self) -> None:
         """Look at the mean anew: where stars are, how faint the sky is; again when the stack has doubled."""
-        half = (self.size[0] // 2, self.size[1] // 2)
-        self.scenes = []  # or the old and the new one were held at once
+        self.scenes = []  # whose stars are about to be overwritten
         for channel in self.channels:
 
             def rows(y0: int, y1: int, channel: int = channel) -> Float32:
                 return self.sums.mean_rows(channel, 2, y0, y1, self.scratch)
 
-            self.scenes.append(survey(rows, half, self.fwhm_px))
+            self.scenes.append(survey(rows, self.stars[channel], self.fwhm_px))
         self._next_survey = 2 * max(self.stacked, 1)
 
     def begin(self, scenes: list[Scene]) -> None:

@@ -145,9 +145,9 @@ class _Ring:
                 median(part, self._median[channel, y0:y1][rows], self._scratch)
 
         self._stack.in_threads(settle, self._held.blocks)
-        half = (self._stack.size[0] // 2, self._stack.size[1] // 2)
         for channel in self._stack.channels:
-            scene = survey(partial(self._half_rows, channel), half, self._stack.fwhm_px)
+            rows, stars = partial(self._half_rows, channel), self._stack.stars[channel]
+            scene = survey(rows, stars, self._stack.fwhm_px)
             for rules in self._rules:
                 rules[channel] = replace(rules[channel], scene=scene)
 
