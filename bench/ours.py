@@ -34,6 +34,7 @@ from starwell.files.frames import open_frame
 from starwell.frame import Float32, Frame, Planes
 from starwell.measure.compare import Normalisation
 from starwell.measure.sub import measure
+from starwell.session.build import Method
 from starwell.session.events import StackStarted, SubStacked
 from starwell.session.intake import Intake
 from starwell.session.pipeline import Pipeline
@@ -66,13 +67,16 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     found = masters(folder, night)
     intake = Intake(Calibrator(found, lights.facts), found)
     del found
-    pipeline = Pipeline(intake, partial(_frame, lights), read=partial(_frame, lights))
+    method = Method(processes=True)
+    pipeline = Pipeline(intake, partial(_frame, lights), method, read=partial(_frame, lights))
     told: dict[str, list[float]] = {"wall_s": [], "cpu_s": [], "rss_mb": []}
     fresh, stacked = [], 0
     beside_mb = 0.0
     started, cpu = time.perf_counter(), _cpu_s()
     numbers = range(1, subs + 1)
-    for number, sub in zip(numbers, intake.prepared(numbers, partial(_frame, lights)), strict=True):
+    for number, sub in zip(
+        numbers, intake.prepared(numbers, partial(_frame, lights), processes=True), strict=True
+    ):
         if isinstance(sub, StorageError):
             raise sub
         events = list(pipeline.feed(sub, more=number < subs))
@@ -140,7 +144,7 @@ def combine(folder: Path) -> dict[str, Any]:
         return calibrator.calibrate(open_frame(paths[number]), out)
 
     model = frames.NIGHTS["still"].plan.chip.model
-    stack = RunningStack(first.facts.size, planes, model, threads=os.cpu_count() or 1)
+    stack = RunningStack(first.facts.size, planes, model, threads=os.cpu_count() or 1, processes=True)
     scale = Normalisation(1.0, ((0.0, 0.0, 0.0),))
     entries = [Entry(number, Transform(), scale, (1.0,)) for number in range(len(paths))]
     for entry in entries:

@@ -81,7 +81,7 @@ def test_processes_give_items_in_their_order_and_leave_a_room_alone_until_the_ne
         room[...] = item
         return item, room, os.getpid()
 
-    made = ahead(work, range(20), (50, 60), count=count)
+    made = ahead(work, range(20), (50, 60), count=count, processes=True)
     pids = set()
     for expected, (item, room, pid) in enumerate(made):
         assert item == expected
@@ -101,7 +101,7 @@ def test_what_a_process_leaves_undone_is_done_here(apart):
         return float(room.sum())
 
     here = os.getpid()
-    assert list(ahead(work, range(6), (4, 5), count=2)) == [20.0 * n for n in range(6)]
+    assert list(ahead(work, range(6), (4, 5), count=2, processes=True)) == [20.0 * n for n in range(6)]
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -111,7 +111,7 @@ def test_a_fault_in_a_process_comes_at_its_own_turn(apart):
             raise ValueError("two")
         return item
 
-    made = ahead(work, range(5), (1, 1), count=2)
+    made = ahead(work, range(5), (1, 1), count=2, processes=True)
     assert [next(made), next(made)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(made)
@@ -143,7 +143,7 @@ def test_pixels_that_need_more_than_the_room_are_read_all_the_same(tmp_path):
 def test_subs_prepared_ahead_make_the_same_stack_bit_for_bit(night, monkeypatch, in_processes):
     monkeypatch.setattr("starwell.session.ahead.may_fork", lambda: in_processes)
     fed, prepared = night(PLAN).live(9), night(PLAN)
-    for sub in prepared.pipeline.intake.prepared(range(1, 10), prepared.frame):
+    for sub in prepared.pipeline.intake.prepared(range(1, 10), prepared.frame, processes=in_processes):
         prepared.events += prepared.pipeline.feed(sub)
     prepared.finish()
     assert prepared.events == fed.events

@@ -48,7 +48,7 @@ def test_processes_make_the_same_stack_bit_for_bit(
 
     made = []
     for threads in (1, 2, 3):
-        stack, live = stack_up(field, moves, sub, threads=threads, band_rows=16)
+        stack, live = stack_up(field, moves, sub, threads=threads, processes=True, band_rows=16)
         assert len(stack.partners.pids if stack.partners else ()) == threads - 1
         stack.remove(sub(8), live[8].entry)
         again = stack.add(sub(8), live[8].entry)
@@ -66,7 +66,9 @@ def test_a_process_that_was_ended_is_told_as_what_it_most_likely_was(
     worth_it: None, make_field: Any, stack_up: Any, dithers: Any
 ) -> None:
     field, moves = make_field(size=(128, 128)), dithers(9)
-    stack, _ = stack_up(field, moves, lambda i: field.sub(i, moves[i]), threads=2, band_rows=16)
+    stack, _ = stack_up(
+        field, moves, lambda i: field.sub(i, moves[i]), threads=2, processes=True, band_rows=16
+    )
     os.kill(stack.partners.pids[0], signal.SIGKILL)
     with pytest.raises(TooLittleMemory, match="--threads 1"):
         stack.add(field.sub(9), field.entry(9))

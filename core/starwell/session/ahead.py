@@ -18,16 +18,21 @@ Made = TypeVar("Made")
 
 
 def ahead(
-    work: Callable[[Item, Float32], Made], items: Iterable[Item], shape: tuple[int, ...], *, count: int = 1
+    work: Callable[[Item, Float32], Made],
+    items: Iterable[Item],
+    shape: tuple[int, ...],
+    *,
+    count: int = 1,
+    processes: bool = False,
 ) -> Generator[Made]:
     """What work makes of each item, in their order; count is how many items it is ahead.
 
     Work gets room for a frame of this shape, float32: one of count + 1 arrays, its own until the item after
-    its own is asked for. What it raises is raised at the item's turn, and ends all. It may be called in
-    another process, so that nothing it changes is seen here but the room.
+    its own is asked for. What it raises is raised at the item's turn, and ends all. processes: it may be
+    called in others than this, where nothing it changes is seen here but the room.
     """
     keep_heap_small()
-    if not may_fork():
+    if not (processes and may_fork()):
         return in_threads(work, items, shape, count)
     give_back()  # or every process would keep a copy of what is free
     rooms = [shared(shape) for _ in range(count + 1)]

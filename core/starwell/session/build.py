@@ -27,12 +27,14 @@ class Method:
     """How subs are combined. kernel: what the warp interpolates with; threads: all cores when None.
 
     group: of an exact stack, how many subs the first pass needs, and how many are one task of the second.
+    processes: whether others may do parts of it, in a program that does nothing else meanwhile.
     """
 
     kernel: Kernel = Kernel.CUBIC
     reject: bool = True
     threads: int | None = None
     group: int = 128
+    processes: bool = False
 
 
 _Loaded = Calibrated | Unfit | StorageError
@@ -88,7 +90,8 @@ class Builder:
         def load(number: int, room: Float32) -> tuple[int, _Loaded]:
             return number, self._loaded(number, read, room)
 
-        self._coming = ahead(load, numbers, self.intake.facts.shape)
+        shape, apart = self.intake.facts.shape, self.method.processes
+        self._coming = ahead(load, numbers, shape, processes=apart)
         try:
             yield
         finally:
@@ -118,6 +121,7 @@ class Builder:
             fwhm_px=fwhm / planes.output_step,
             reject=method.reject,
             threads=method.threads or os.cpu_count() or 1,
+            processes=method.processes,
         )
 
     def place_all(self, reference: Candidate) -> None:

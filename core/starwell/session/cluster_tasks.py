@@ -132,7 +132,7 @@ class Part(NamedTuple):
 
 def measured(site: Site, numbers: Sequence[int]) -> list[Prepared | Unfit | StorageError]:
     """Read, calibrate and measure these subs; their pixels stay here."""
-    subs = site.intake.apart().prepared(numbers, site.read, threads=at_once(site.threads))
+    subs = site.intake.apart().prepared(numbers, site.read, count=at_once(site.threads))
     return [_small(sub) for sub in subs]
 
 

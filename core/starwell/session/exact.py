@@ -9,10 +9,10 @@ from starwell.errors import NothingStacked, StorageError
 from starwell.frame import Facts
 from starwell.measure.quality import Gates, Reason, Sample
 from starwell.session.build import Builder, Method
-from starwell.session.events import Event, SeriesFinished, StackStarted, SubRejected
+from starwell.session.events import Event, StackStarted, SubRejected
 from starwell.session.first_pass import first_pass
 from starwell.session.intake import Intake, Reader, Unfit
-from starwell.session.members import Member, Members, stacked_event
+from starwell.session.members import Member, Members, finished_event, stacked_event
 from starwell.session.noise import stack_noise
 from starwell.session.registration import (
     Candidate,
@@ -167,7 +167,7 @@ class ExactRun:
         noise = stack_noise(self.stack, self.members, self.intake)
         if noise is not None and isfinite(noise.ideal_e):
             yield noise
-        yield self._finished()
+        yield finished_event(self.members)
 
     def _told(self, combined: Generator[Added, None, RunningStack]) -> Generator[Event, None, RunningStack]:
         """Note and tell what became of each sub in the last pass."""
@@ -181,17 +181,6 @@ class ExactRun:
             member.note(added)
             member.entry = None  # its masks serve undo, and would grow with the subs
             yield stacked_event(self.members, added.entry.number)
-
-    def _finished(self) -> SeriesFinished:
-        members = self.members.by_number.values()
-        unreadable = sum(m.unreadable for m in members)
-        stacked = self.members.count()
-        return SeriesFinished(
-            stacked=stacked,
-            rejected=len(members) - stacked - unreadable,
-            unreadable=unreadable,
-            livetime_s=self.members.livetime_s(),
-        )
 
     def _kept_out(self, number: int, reason: Reason, detail: str) -> SubRejected:
         self.members[number].reason = f"{reason}: {detail}" if detail else reason

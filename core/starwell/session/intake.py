@@ -133,9 +133,9 @@ class Intake:
         return Prepared(calibrated, measured, warnings)
 
     def prepared(
-        self, numbers: Iterable[int], read: Reader, *, threads: int = 1
+        self, numbers: Iterable[int], read: Reader, *, count: int = 1, processes: bool = False
     ) -> Iterator[Prepared | Unfit | StorageError]:
-        """These subs in their order, the next ones read and prepared while one is used.
+        """These subs in their order, the next `count` read and prepared while one is used.
 
         The pixels of one are good until the next is asked for. Unreadable ones come as their fault.
         """
@@ -147,7 +147,7 @@ class Intake:
                 return error
             return self.prepare(frame, room)
 
-        return ahead(prepare, numbers, self.facts.shape, count=threads)
+        return ahead(prepare, numbers, self.facts.shape, count=count, processes=processes)
 
     def candidate(self, sub: Prepared) -> Candidate:
         """The sub as one of the stack's; the first that shows stars decides the sensor model."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from starwell.errors import PlanError
 from starwell.frame import Facts
-from starwell.session.events import SubStacked
+from starwell.session.events import SeriesFinished, SubStacked
 from starwell.session.records import Status, SubRecord
 from starwell.session.registration import Candidate, Registration
 from starwell.stack.ledger import Entry
@@ -113,6 +113,10 @@ class Members:
         weights = np.array([_green(m.placed.weight) for _, m in self.stacked() if m.placed])
         return float(weights.sum() ** 2 / np.square(weights).sum()) if weights.size else 0.0
 
+    def in_order(self) -> None:
+        """Sort them by number."""
+        self.by_number = dict(sorted(self.by_number.items()))
+
     def records(self) -> list[SubRecord]:
         """What the report says, in order."""
         return [record(member) for member in self.by_number.values()]
@@ -145,6 +149,18 @@ def stacked_event(members: Members, number: int) -> SubStacked:
         masked_fraction=member.masked_fraction,
         trails=member.trails,
         stacked=members.count(),
+        livetime_s=members.livetime_s(),
+    )
+
+
+def finished_event(members: Members) -> SeriesFinished:
+    """What became of all subs."""
+    stacked, every = members.count(), members.by_number.values()
+    unreadable = sum(member.unreadable for member in every)
+    return SeriesFinished(
+        stacked=stacked,
+        rejected=len(every) - stacked - unreadable,
+        unreadable=unreadable,
         livetime_s=members.livetime_s(),
     )
 

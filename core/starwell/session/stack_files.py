@@ -26,6 +26,7 @@ from starwell.session.intake import Intake
 from starwell.session.noise import noise_record, stack_noise
 from starwell.session.output import Stacked, Unit, finished, maps_path, save
 from starwell.session.plan import MasterPaths
+from starwell.session.quick import QuickRun
 from starwell.session.records import MatchedRecord, Report, Status, SubRecord, report
 from starwell.session.sets import LightSet, Unreadable
 from starwell.session.wanted import named_masters
@@ -77,8 +78,8 @@ Share = Callable[[LightSet, Intake, Method], Work]
 class SetRun:
     """One set of lights, from files to a written stack; events on the way.
 
-    chooser: finds the masters of each light where some of them are `auto`; chosen is what it found. share:
-    what has the work done on other machines.
+    quick: in one pass, as live. chooser: finds the masters of each light where some of them are `auto`;
+    chosen is what it found. share: what has the work done on other machines.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class SetRun:
         *,
         colour: Colour = Colour.FULL,
         reference: Path | None = None,
+        quick: bool = False,
         chooser: Chooser | None = None,
         share: Share | None = None,
     ) -> None:
@@ -99,6 +101,11 @@ class SetRun:
         wanted = None if reference is None else lights.number_of(reference)
         if reference is not None and wanted is None:
             raise PlanError(f"The reference {reference} is not among the lights.")
+        self.quick = quick
+        self._run: ExactRun | QuickRun
+        if quick:
+            self._run = QuickRun(self.intake, lights.frame, lights.numbers, method)
+            return
         work = None if share is None else share(lights, self.intake, method)
         self._run = ExactRun(self.intake, lights.frame, lights.numbers, method, reference=wanted, work=work)
 

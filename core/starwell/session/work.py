@@ -52,7 +52,8 @@ class ThisMachine:
 
     def measured(self) -> Iterator[Prepared | Unfit | StorageError]:
         """Several subs at a time."""
-        return self._intake.prepared(self._numbers, self._read, threads=at_once(self._method.threads))
+        count, apart = at_once(self._method.threads), self._method.processes
+        return self._intake.prepared(self._numbers, self._read, count=count, processes=apart)
 
     def placed(
         self, candidates: Sequence[Candidate], reference: Candidate

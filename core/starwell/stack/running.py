@@ -53,7 +53,8 @@ class RunningStack:
 
     size: (height, width) of the reference's sensor frame; the stack is planes.output_size(size). model: the
     sensor's noise. fwhm_px: of the reference's stars, for star boxes and trail widths, output px. reject
-    False: plain weighted mean. One owner thread calls; it uses `threads` of its own.
+    False: plain weighted mean. One owner thread calls; it uses `threads` of its own, or
+    as many processes, where it may and that pays.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RunningStack:
         fwhm_px: float = 3.0,
         reject: bool = True,
         threads: int = 2,
+        processes: bool = False,
         band_rows: int = BAND_ROWS,
     ) -> None:
         cv2.setNumThreads(1)
@@ -76,7 +78,7 @@ class RunningStack:
         self.fwhm_px = fwhm_px
         self.reject = reject
         self.size = planes.output_size(size)
-        in_parts = threads > 1 and self.size[0] * self.size[1] >= WORTH_IT_PX and may_fork()
+        in_parts = processes and threads > 1 and self.size[0] * self.size[1] >= WORTH_IT_PX and may_fork()
         zeros = shared if in_parts else np.zeros
         self.sums = Accumulators(planes.channels, self.size, zeros)
         self.stars = zeros((planes.channels, *(n // 2 for n in self.size)), np.uint16)
