@@ -95,8 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
     outputs.check()
     if arguments.quick and (arguments.dask or arguments.reference != "auto"):
         raise PlanError(
-            "--quick goes neither with --dask nor with --reference: its one pass is made here, about the best "
-            "of the first subs."
+            "--quick goes neither with --dask nor with --reference: its one pass is made here, about the "
+            "best of the first subs."
         )
     with _shared(arguments.dask, console) as share:
         return _stack_given(arguments, outputs, console, share)
