@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -124,6 +126,34 @@ def test_it_is_ended_in_the_middle_of_its_work(forked: Any) -> None:
     process.ask(1)
     process.close()
     assert time.monotonic() - started < 30
+
+
+def test_it_ends_without_a_word_when_the_program_that_asked_is_killed() -> None:
+    script = """
+import os, time
+import numpy as np
+from starwell.forked import Forked
+process = Forked(lambda _: (time.sleep(.3), np.zeros(1_000_000)))
+process.ask(1)
+print(process.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (told.returncode, told.stderr) == (-signal.SIGKILL, "")
+    pid = int(told.stdout)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and _runs(pid):
+        time.sleep(0.05)
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_every_number_in_a_bag_is_taken_once_by_whoever_comes() -> None:

@@ -122,7 +122,7 @@ class Forked(Generic[Item, Made]):
 
 
 def _serve(work: Callable[[Any], Any], rooms: Rooms, there: Connection, here: Connection) -> None:
-    """What the process does until nobody asks any more."""
+    """What the process does until nobody asks any more, or is there to hear it."""
     here.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and is for the other one
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -137,7 +137,10 @@ def _serve(work: Callable[[Any], Any], rooms: Rooms, there: Connection, here: Co
             answer = work(_unpacked(content, rooms)), None
         except Exception as error:  # noqa: BLE001  raised again by `answer`
             answer = None, error
-        there.send_bytes(_packed(answer, rooms))
+        try:
+            there.send_bytes(_packed(answer, rooms))
+        except OSError:
+            return
 
 
 def _packed(content: object, rooms: Rooms) -> memoryview:
