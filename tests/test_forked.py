@@ -122,7 +122,7 @@ def test_ctrl_c_is_for_the_program_not_for_its_processes(forked: Any) -> None:
 
 def test_it_is_ended_in_the_middle_of_its_work(forked: Any) -> None:
     started = time.monotonic()
-    process = Forked(lambda _: time.sleep(60))
+    process: Forked[int, None] = Forked(lambda _: time.sleep(60))
     process.ask(1)
     process.close()
     assert time.monotonic() - started < 30
