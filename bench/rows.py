@@ -13,6 +13,7 @@ from typing import Any
 import bandwidth
 import siril
 from cost import Cost, Failed, run
+from memory import SENSORS
 
 HERE = Path(__file__).parent
 PIXELS = 3520 * 4656
@@ -170,15 +171,15 @@ def combine_rows(bench: Bench) -> list[Row]:
     bench.script("frames.py", "still", "strip")
     ours, theirs, held = [], [], 0.0
     for _ in range(bench.rounds):
-        ours.append(bench.told("ours.py", "combine"))
+        ours.append(bench.told("ours.py", "combine", "--subs", str(COMBINED)))
         cost = bench.script("peers.py", "combine")
         theirs.append(json.loads(cost.said))
         held = cost.peak_mb
-    a = COMBINED * median(told["cpu_s"] for told in ours)
+    a = median(told["cpu_s"] for told in ours)
     b = COMBINED * STRIPS * median(told["cpu_s"] for told in theirs)
     bench.notes.append(
-        f"Combining: ours is measured on {ours[-1]['stacked']} aligned subs of 16 MP, and every further one "
-        "takes the same; it reads files twice, warps, judges and searches trails, and peaks at "
+        f"Combining: ours stacks {ours[-1]['stacked']} aligned subs of 16 MP (20 files, over and over), reads "
+        "each twice, warps, judges and searches trails, start-up counted, and peaks at "
         f"{ours[-1]['peak_mb']:.0f} MB. ccdproc's Combiner, one round at 3 sigma about the mean, files not "
         f"counted, is measured on {COMBINED} strips of 1 MP and scaled by {STRIPS}: it holds all at once "
         f"({held:.0f} MB for the strips)."
@@ -205,6 +206,41 @@ def growth_rows(bench: Bench) -> list[Row]:
     return [Row(what, f"{late:.1f} ms", f"{early:.1f} ms", rise, 5, 1, less=True, unit="%")]
 
 
+def pixels_rows(bench: Bench) -> list[Row]:
+    """Whether the cost of a sub is a straight line in its pixels."""
+    costs = _grown(bench, [("--megapixels", str(n)) for n in SENSORS])
+    megapixels = [height * width / 1e6 for height, width in SENSORS.values()]
+    slope, start = linear_regression(megapixels, costs)
+    fitted = [start + slope * n for n in megapixels]
+    off = 100 * max(abs(cost / line - 1) for cost, line in zip(costs, fitted, strict=True))
+    sizes = ", ".join(f"{n:.1f} MP {cost:.0f} ms" for n, cost in zip(megapixels, costs, strict=True))
+    bench.notes.append(f"CPU of a sub by its pixels, on one thread: {sizes}.")
+    what = "largest distance of a sub's CPU from a straight line, 2 to 62 MP"
+    return [Row(what, f"{slope:.1f} ms/MP", f"+ {start:.0f} ms", off, 10, 5, less=True, unit="%")]
+
+
+def stars_rows(bench: Bench) -> list[Row]:
+    """Whether a rich field costs more than a poor one."""
+    counts = (50, 500, 5000)
+    costs = _grown(bench, [("--stars", str(n)) for n in counts])
+    listed = ", ".join(f"{n} stars {cost:.0f} ms" for n, cost in zip(counts, costs, strict=True))
+    bench.notes.append(f"CPU of a sub of 16 MP by its stars, on one thread: {listed}.")
+    what = "a sub of 5,000 stars over one of 50 (16 MP, CPU)"
+    return [Row(what, f"{costs[-1]:.0f} ms", f"{costs[0]:.0f} ms", costs[-1] / costs[0], 1.5, 1.2, less=True)]
+
+
+def _grown(bench: Bench, cases: list[tuple[str, str]]) -> list[float]:
+    """Least CPU ms of a sub in each case. Raises Failed where subs were left out."""
+    least: list[list[float]] = [[] for _ in cases]
+    for _ in range(bench.rounds):
+        for case, found in zip(cases, least, strict=True):
+            told = bench.told("growth.py", *case, "--subs", "7")
+            if told["stacked"] != 15:
+                raise Failed(f"growth.py {' '.join(case)} stacked {told['stacked']} of 15 subs")
+            found.append(told["least_ms"])
+    return list(map(min, least))
+
+
 def _against_siril(what: str, ours: list[Cost], theirs: list[Cost], of: str, bar: float, goal: float) -> Row:
     ratio = median(getattr(b, of) / getattr(a, of) for a, b in zip(ours, theirs, strict=True))
     return Row(what, f"{_middle(ours, of):.1f} s", f"{_middle(theirs, of):.1f} s", ratio, bar, goal)
@@ -224,4 +260,6 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "align": align_rows,
     "combine": combine_rows,
     "growth": growth_rows,
+    "pixels": pixels_rows,
+    "stars": stars_rows,
 }

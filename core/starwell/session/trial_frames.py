@@ -21,6 +21,7 @@ class TrialFrames:
 
     size: tuple[int, int]
     bayer: Bayer | None = None
+    stars: int = _STARS
     _noise: Float32 = field(init=False)
     _stars: Float64 = field(init=False)
 
@@ -29,8 +30,8 @@ class TrialFrames:
         self._noise = rng.standard_normal(self.size, np.float32)
         self._noise *= _SIGMA_ADU
         self._noise += OFFSET_ADU + _SKY_ADU
-        places = [rng.uniform(_MARGIN_PX, n - _MARGIN_PX, _STARS) for n in self.size]
-        self._stars = np.array([*places, 20_000 * rng.pareto(1.2, _STARS).clip(0.05, 1.5)])
+        places = [rng.uniform(_MARGIN_PX, n - _MARGIN_PX, self.stars) for n in self.size]
+        self._stars = np.array([*places, 20_000 * rng.pareto(1.2, self.stars).clip(0.05, 1.5)])
 
     @property
     def facts(self) -> Facts:
