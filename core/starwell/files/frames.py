@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from starwell.errors import StorageError
 from starwell.files import fits, pictures
 from starwell.files.levels import Levels, levels
-from starwell.frame import Facts, Frame, Pixels
+from starwell.frame import Facts, Float32, Frame, Pixels
 
 _FITS = (".fits", ".fit", ".fts")
 _PACKED = (".fz", ".gz", ".bz2", ".xz")
@@ -89,13 +91,16 @@ def levels_of_set(frames: Sequence[Path | Pixels], sample: int = 4) -> Levels:
 
 def _sampled(frames: Sequence[Path | Pixels], sample: int) -> Iterator[Pixels]:
     count = min(sample, len(frames))
+    room: Float32 | None = None
     for index in range(count):
         frame = frames[index * (len(frames) - 1) // max(1, count - 1)]
         if not isinstance(frame, Path):
             yield frame
             continue
         try:
-            yield open_frame(frame).pixels
+            if room is None:  # one for all: fresh memory takes longer than reading
+                room = np.empty(open_facts(frame).shape, np.float32)
+            yield open_frame(frame, room).pixels
         except StorageError:
             continue  # whoever reads the whole set reports it
 

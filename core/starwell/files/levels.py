@@ -124,7 +124,7 @@ def _is_varied(part: Pixels) -> bool:
     """Whether enough different values occur that common zero bits are no accident."""
     seen: set[int] = set()
     for row in part:
-        seen.update(np.unique(row).tolist())
+        seen.update(row.tolist())
         if len(seen) >= _FEWEST_LEVELS:
             return True
     return False
