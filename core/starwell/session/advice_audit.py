@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from starwell.frame import Float32, Float64, Mask
 from starwell.session.advice_causes import Cause, Finding
@@ -15,6 +16,8 @@ _HOT_SIGMA = 6.0
 """A master dark's own noise, which is taken off every sub, does not reach so far."""
 _FEWEST = 30
 _CELL = 16
+_BAND_ROWS, _STRIP_ROWS = 8 * _CELL, 16
+_REACH = 2
 _AROUND_CELLS = 9
 _DUST = 0.003
 _SURE = 5.0
@@ -112,14 +115,19 @@ def _about_flat(what: str, trace: Trace, *, serious: bool) -> Finding:
 
 
 def _dark(calibrated: Float32, dark: Float32, repaired: Mask | None) -> Trace | None:
-    peaks = _above_surroundings(dark)
-    warm = peaks > _HOT_SIGMA * _sigma(peaks)
-    if repaired is not None:
-        warm &= ~repaired
-    if np.count_nonzero(warm) < _FEWEST:
+    limit = _HOT_SIGMA * _relief_sigma(dark)
+    peaks, rest = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
+    for rows in _bands(len(dark)):
+        peak = _above_surroundings(dark, rows)
+        warm = peak > limit
+        if repaired is not None:
+            warm &= ~repaired[rows]
+        if warm.any():
+            peaks.append(peak[warm])
+            rest.append(_above_surroundings(calibrated, rows)[warm])
+    if sum(map(len, peaks)) < _FEWEST:
         return None
-    rest = _above_surroundings(calibrated)
-    return regression(rest[warm], peaks[warm], _sigma(rest))
+    return regression(np.concatenate(rest), np.concatenate(peaks), _relief_sigma(calibrated))
 
 
 def _dust(relative: Float64, shape: Float64) -> Trace | None:
@@ -159,15 +167,31 @@ def _plane(shape: tuple[int, ...]) -> list[Float64]:
 
 def cells(pixels: Float32) -> Float32:
     """Medians of 16×16 px: stars hardly count."""
-    height, width = (n - n % _CELL for n in pixels.shape)
-    cells = pixels[:height, :width].reshape(height // _CELL, _CELL, width // _CELL, _CELL)
-    return np.median(cells, axis=(1, 3)).astype(np.float32)
+    height, width = (n // _CELL for n in pixels.shape)
+    medians = np.empty((height, width), np.float32)
+    for rows in _bands(height * _CELL):
+        part = pixels[rows, : width * _CELL].reshape(-1, _CELL, width, _CELL)
+        medians[rows.start // _CELL : rows.stop // _CELL] = np.median(part, axis=(1, 3))
+    return medians
 
 
-def _above_surroundings(pixels: Float32) -> Float32:
-    contiguous = np.ascontiguousarray(pixels, dtype=np.float32)
-    surroundings: Float32 = cv2.medianBlur(contiguous, 5)
-    return contiguous - surroundings
+def _bands(height: int) -> list[slice]:
+    return [slice(y, min(y + _BAND_ROWS, height)) for y in range(0, height, _BAND_ROWS)]
+
+
+def _above_surroundings(pixels: Float32, rows: slice) -> Float32:
+    """These rows above the median of each pixel's 5×5 neighbours."""
+    top = max(rows.start - _REACH, 0)
+    near = np.ascontiguousarray(pixels[top : rows.stop + _REACH], dtype=np.float32)
+    own = slice(rows.start - top, rows.stop - top)
+    above: Float32 = near[own] - cv2.medianBlur(near, 2 * _REACH + 1)[own]
+    return above
+
+
+def _relief_sigma(pixels: Float32) -> float:
+    """Of what is above its surroundings, from a few rows in every band."""
+    strips = [slice(rows.start, min(rows.start + _STRIP_ROWS, rows.stop)) for rows in _bands(len(pixels))]
+    return _sigma(np.concatenate([_above_surroundings(pixels, strip) for strip in strips]))
 
 
 def fine(levels: Float64) -> Float64:
@@ -176,10 +200,19 @@ def fine(levels: Float64) -> Float64:
     terms = np.column_stack([x**i * y**j for i in range(5) for j in range(5 - i)])
     fit, *_ = np.linalg.lstsq(terms, levels.ravel(), rcond=None)
     rough: Float64 = levels - (terms @ fit).reshape(levels.shape)
-    from scipy.ndimage import median_filter  # large, and one audit a night needs it
+    return rough - _median_around(rough)
 
-    around: Float64 = median_filter(rough, size=_AROUND_CELLS, mode="reflect")
-    return rough - around
+
+def _median_around(levels: Float64) -> Float64:
+    """The median of each cell's 9×9, which are mirrored at the edges."""
+    padded = np.pad(levels, _AROUND_CELLS // 2, mode="symmetric")
+    medians = np.empty_like(levels)
+    for row in range(len(levels)):
+        near = sliding_window_view(padded[row : row + _AROUND_CELLS], _AROUND_CELLS, axis=1)
+        around = near.transpose(1, 0, 2).reshape(levels.shape[1], -1)
+        around.partition(_AROUND_CELLS**2 // 2, axis=1)
+        medians[row] = around[:, _AROUND_CELLS**2 // 2]
+    return medians
 
 
 def regression(seen: Float32 | Float64, of: Float32 | Float64, sigma: float) -> Trace:

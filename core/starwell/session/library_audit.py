@@ -74,7 +74,7 @@ def audit_lights(
         if frame is not None:
             planned, more = _planned(frame, masters, subs or len(lights.files), positions)
             remarks += more
-            residual = look_over(frame, masters)
+            residual = look_over(frame, masters, Intake(Calibrator(masters, frame.facts), masters))
             remarks += [Remark("masters", f.advice, f.serious) for f in (judge(residual) if residual else [])]
         wanted = tuple(needs(group.facts, among, planned))
         found.append(LightsAudit(_label(group), len(group.numbers), wanted, residual, tuple(remarks)))

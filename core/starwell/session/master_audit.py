@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from starwell.calibration.calibrate import Calibrator, cut
+from starwell.calibration.calibrate import cut
 from starwell.calibration.master import Masters
 from starwell.frame import Float32, Frame, Planes
 from starwell.session.advice_audit import Audit, audit
 from starwell.session.intake import Intake, Unfit
 
 
-def look_over(frame: Frame, masters: Masters) -> Audit | None:
-    """What this sub says of its masters; None where there are none, or it cannot be calibrated."""
+def look_over(frame: Frame, masters: Masters, intake: Intake) -> Audit | None:
+    """What this sub says of its masters; None where there are none, or it cannot be calibrated.
+
+    intake: what calibrates with these masters. The frame's pixels may lie in its room.
+    """
     if masters.dark is None and masters.flat is None and masters.bias is None:
         return None
     facts = frame.facts
-    calibrated = Intake(Calibrator(masters, facts), masters).calibrate(frame)
+    calibrated = intake.calibrate(frame)
     if isinstance(calibrated, Unfit):
         return None
     planes = Planes.of(facts)

@@ -53,18 +53,18 @@ class StackMaking:
             if told and told not in self._said:
                 self._said.add(told)
                 self._publish(QualityAdvice(subject="masters", advice=told))
-        self._look_over(facts, masters)
+        self._look_over(facts, masters, intake)
         method = Method(Kernel(self._options.kernel), self._options.reject == "noise-model")
         return Pipeline(intake, self._reread, method, read=self._reread)
 
-    def _look_over(self, facts: Facts, masters: Masters) -> None:
+    def _look_over(self, facts: Facts, masters: Masters, intake: Intake) -> None:
         """What the first sub says of the masters."""
         if self._audited is None:
             return
         try:
-            frame = self._reread(facts.number)
+            frame = self._reread(facts.number, intake.room)
         except StarwellError:
             return  # it is told when it is the sub's turn
-        audited = look_over(frame, masters)
+        audited = look_over(frame, masters, intake)
         if audited is not None:
             self._audited(audited, facts.number)
