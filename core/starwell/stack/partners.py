@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Task = tuple[int, int, int]
 """Channel, first and end row."""
 
+MOST = 3
+"""Partners of a stack: what one program does alone, between two subs, keeps no more of them busy."""
+
 WORTH_IT_PX = 2_000_000
 """Smaller subs are judged sooner than a process is told of them."""
 

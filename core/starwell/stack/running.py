@@ -28,7 +28,7 @@ from starwell.stack.heap import keep_heap_small
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct, quantise
 from starwell.stack.ledger import Entry, State, pack, unpack
-from starwell.stack.partners import WORTH_IT_PX, Partners, tasks_of
+from starwell.stack.partners import MOST, WORTH_IT_PX, Partners, tasks_of
 from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
 from starwell.stack.sums import Accumulators, Change, mask_pixels
 from starwell.stack.trails import Trail
@@ -91,7 +91,7 @@ class RunningStack:
         self._threads = max(1, threads)
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="stack")
         self.scratch = Scratch()
-        self.partners = Partners(self, threads - 1) if in_parts else None
+        self.partners = Partners(self, min(threads - 1, MOST)) if in_parts else None
 
     def close(self) -> None:
         """End the threads and processes."""
