@@ -95,6 +95,11 @@ def test_what_is_imported_starts_no_threads(name: str) -> None:
     assert told.stdout.splitlines()[-1] == "1 True"
 
 
+@pytest.mark.parametrize("name", ["run", "engine", "stack", "watch"])
+def test_a_night_without_a_simulated_sky_loads_no_scipy(name: str) -> None:
+    assert not {"scipy", "astropy", "tifffile"} & loaded(name, "--help")
+
+
 def test_help_and_version_load_no_numpy() -> None:
     assert not {"numpy", "textual", "rich"} & loaded("--version")
     assert not {"numpy", "textual", "rich"} & loaded("--help")

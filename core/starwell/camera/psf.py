@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
 
 from starwell.frame import Float32, Float64, Plane
 
@@ -106,6 +105,8 @@ class Psf:
 
     def _shares(self, first: Float64, width: int, step: int, offset: Float64) -> Float64:
         """Each Gaussian's share in pixels at first + step·j from a star: stars × Gaussians × width."""
+        from scipy.special import erf  # large, and a night with a real camera simulates nothing
+
         centre = first[:, None, None] + step * np.arange(width) - offset[:, None]
         scale = (1 / (math.sqrt(2) * self.sigma))[:, None]
         shares: Float64 = 0.5 * (erf((centre + 0.5) * scale) - erf((centre - 0.5) * scale))

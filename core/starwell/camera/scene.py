@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline
 
 from starwell.align.transform import Transform
 from starwell.camera.conditions import pose
@@ -135,6 +134,8 @@ class Surface:
 
         Computed at nodes and carried to the pixels by a bicubic spline.
         """
+        from scipy.interpolate import RectBivariateSpline  # as in psf
+
         height, width = pixels.shape[-2:]
         step = self._node_px
         ys, xs = (np.arange(-step, n + 2 * step, step, dtype=np.float64) for n in (height, width))

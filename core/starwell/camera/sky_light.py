@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from starwell.camera.conditions import Conditions, conditions
 from starwell.camera.plan import SkyPlan
@@ -39,6 +38,8 @@ class SkyLight:
     @cached_property
     def optics(self) -> Float32:
         """Vignette and dust: how much light reaches each pixel, relative, H×W."""
+        from scipy.special import expit  # as in psf
+
         height, width = self.plan.size
         y, x = np.ogrid[:height, :width]
         shade = self.vignette(x, y)
