@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import sep
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
-from starwell.frame import Float32, Float64, Mask, Pixels, Planes
+from starwell.frame import Float32, Float64, Pixels, Planes
+from starwell.measure.mode import modes
 
 _LARGEST_BOX_PX = 256
 _SMALLEST_BOX_PX = 64
@@ -52,7 +53,7 @@ def _cell(nodes: Float64, at: Float64) -> tuple[np.ndarray[tuple[int, ...], np.d
 
 
 def background(pixels: Pixels, planes: Planes, half: Float32 | None = None) -> Background:
-    """Measure the sky of a mosaic or of 3 planes: SEP's clipped modes on samples of the 2×2 bin.
+    """Measure the sky of a mosaic or of 3 planes: clipped modes on samples of the 2×2 bin.
 
     half: the 2×2 bin of an H×W array, if it is there already. Channels of a mosaic are their own planes, the
     greens averaged. A channel without a finite pixel is 0.
@@ -101,14 +102,32 @@ def all_finite(samples: Float32) -> bool:
 
 
 def _mesh(plane: Float32, nx: int, ny: int) -> tuple[Float64, float]:
-    mask: Mask | None = None
-    if not all_finite(plane):
-        mask = ~np.isfinite(plane)
-        if mask.all():
-            return np.zeros((ny, nx)), 0.0
-        plane = np.where(mask, np.median(plane[~mask]), plane)
-    height, width = plane.shape
-    sky = sep.Background(plane, mask=mask, bw=-(-width // nx), bh=-(-height // ny))
-    rows = np.rint((np.arange(ny) + 0.5) * height / ny - 0.5).astype(np.intp)
-    columns = np.rint((np.arange(nx) + 0.5) * width / nx - 0.5).astype(np.intp)
-    return sky.back()[np.ix_(rows, columns)].astype(np.float64), float(sky.globalback)
+    """The modes of ny×nx boxes, each the median of its 3×3, and the median of all."""
+    box = plane.shape[0] // ny, plane.shape[1] // nx
+    rows, columns = (
+        np.rint((np.arange(count) + 0.5) * length / count - side / 2).astype(np.intp)
+        for count, length, side in zip((ny, nx), plane.shape, box, strict=True)
+    )
+    boxes = sliding_window_view(plane, box)[rows[:, None], columns]
+    levels = modes(boxes.reshape(ny * nx, -1)).reshape(ny, nx)
+    if np.isnan(levels).all():
+        return np.zeros((ny, nx)), 0.0
+    mesh = _median_filtered(_filled(levels))
+    return mesh, float(np.median(mesh))
+
+
+def _filled(mesh: Float64) -> Float64:
+    """NaN cells as the mean of the nearest others."""
+    known = np.argwhere(~np.isnan(mesh))
+    filled = mesh.copy()
+    for cell in np.argwhere(np.isnan(mesh)):
+        square = np.square(known - cell).sum(axis=1)
+        filled[tuple(cell)] = mesh[tuple(known[square == square.min()].T)].mean()
+    return filled
+
+
+def _median_filtered(mesh: Float64) -> Float64:
+    """Each cell the median of its 3×3: a bright star fills but one box."""
+    padded = np.pad(mesh, 1, mode="reflect", reflect_type="odd")  # a gradient goes on beyond the edge
+    around = sliding_window_view(padded, (3, 3)).reshape(*mesh.shape, 9)
+    return np.asarray(np.sort(around, axis=2)[..., 4])

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from starwell.frame import Float64, Pixels, Planes
-from starwell.measure.background import Background, background, bin_by
+from starwell.measure.background import Background, all_finite, background, bin_by
 from starwell.measure.luminance import Luminance
 from starwell.measure.noise import plane_noise
 from starwell.measure.stars import Stars, find_stars
 
 _SAMPLED_FROM = 1 << 21
-_ROWS_APART = 15  # odd, so that every colour of a mosaic is seen
+_ROWS_APART = 31  # odd, so that every colour of a mosaic is seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,8 @@ def measure(pixels: Pixels, planes: Planes, *, saturation_adu: float, faint: boo
     the sky or the camera did: an empty sub has no stars.
     """
     pixels = np.asarray(pixels, np.float32)
-    sample = pixels[..., ::_ROWS_APART, :] if pixels.size > _SAMPLED_FROM else pixels
+    rows_apart = _ROWS_APART if pixels.size > _SAMPLED_FROM else 1
+    sample = np.ascontiguousarray(pixels[..., ::rows_apart, :])
     half = bin_by(pixels, 2) if pixels.ndim == 2 else None
     sky = background(pixels, planes, half)
     luminance = Luminance(pixels, planes, sky, half=half)
@@ -43,5 +44,5 @@ def measure(pixels: Pixels, planes: Planes, *, saturation_adu: float, faint: boo
         background=sky,
         stars=find_stars(luminance, saturation_adu=saturation_adu, faint=faint),
         saturated_fraction=float(np.count_nonzero(sample >= saturation_adu) / sample.size),
-        nan_fraction=float(np.count_nonzero(np.isnan(sample)) / sample.size),
+        nan_fraction=0.0 if all_finite(sample) else float(np.count_nonzero(np.isnan(sample)) / sample.size),
     )
