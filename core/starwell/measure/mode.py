@@ -51,11 +51,11 @@ def _modes(ordered: Float32, held: Counts) -> Float64:
     before = 0 * held
     for _ in range(_ROUNDS):
         floor, ceiling = ((median + clip * sigma).astype(np.float32) for clip in (-_CLIP, _CLIP))
-        below, light, square = rows.up_to(np.nextafter(floor, np.float32(-np.inf)))
-        end, all_light, all_square = rows.up_to(ceiling)
+        limits = np.column_stack([np.nextafter(floor, np.float32(-np.inf)), ceiling])
+        (below, end), light, square = rows.up_to(limits)
         kept = end - below
-        mean = (all_light - light) / kept
-        sigma = np.sqrt(np.maximum((all_square - square) / kept - mean * mean, 0.0))
+        mean = (light[1] - light[0]) / kept
+        sigma = np.sqrt(np.maximum((square[1] - square[0]) / kept - mean * mean, 0.0))
         median = (rows.at(below + (kept - 1) // 2) + rows.at(below + kept // 2)) / 2
         if (kept == before).all():
             break
@@ -78,17 +78,21 @@ class _Rows:
         """The sample of each row at its place."""
         return self._rows[self._each, place].astype(np.float64)
 
-    def up_to(self, limit: Float32) -> tuple[Counts, Float64, Float64]:
-        """Number, sum and sum of squares of each row's samples up to its limit."""
-        ceiling = limit[:, None]
-        run = np.maximum(np.count_nonzero(self._firsts <= ceiling, axis=1) - 1, 0)
-        cut = self._runs[self._each, run]
+    def up_to(self, limits: Float32) -> tuple[Counts, Float64, Float64]:
+        """Number, sum and sum of squares of each row's samples up to its limits.
+
+        limits (rows, limits); what is returned has the limits first.
+        """
+        ceiling = limits[:, :, None]
+        run = np.maximum(np.count_nonzero(self._firsts[:, None] <= ceiling, axis=2) - 1, 0)
+        row = self._each[:, None]
+        cut = self._runs[row, run]
         inside = cut <= ceiling
         part = np.where(inside, cut, 0)
         return (
-            run * _RUN + np.count_nonzero(inside, axis=1),
-            self._sums[self._each, run] + part.sum(axis=1),
-            self._squares[self._each, run] + (part * part).sum(axis=1),
+            (run * _RUN + np.count_nonzero(inside, axis=2)).T,
+            (self._sums[row, run] + np.einsum("ijk->ij", part)).T,
+            (self._squares[row, run] + np.einsum("ijk,ijk->ij", part, part)).T,
         )
 
 
