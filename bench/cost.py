@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_LOOK_S = 0.1
+_LOOK_S, _LOOK_CLOSER_S = 0.02, 1.0
+"""How often it is asked whether a program has ended, and what its children hold, which costs it milliseconds."""
 
 
 class Failed(RuntimeError):
@@ -57,12 +58,14 @@ def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, errors:
 
 def _watched(pid: int) -> tuple[int, Any, float]:
     """Status and usage of a program when it has ended, and the most MB its children had for themselves."""
-    beside_mb = 0.0
+    beside_mb, looked = 0.0, time.monotonic()
     while True:
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return status, usage, beside_mb
-        beside_mb = max(beside_mb, sum(map(private_mb, children(pid))))
+        if time.monotonic() - looked > _LOOK_CLOSER_S:
+            beside_mb = max(beside_mb, sum(map(private_mb, children(pid))))
+            looked = time.monotonic()
         time.sleep(_LOOK_S)
 
 
