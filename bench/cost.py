@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _LOOK_S, _LOOK_CLOSER_S = 0.02, 1.0
-"""How often it is asked whether a program has ended, and what its children hold, which costs it milliseconds."""
+"""How often it is asked what a program holds, and how much of it is its own, which costs it milliseconds."""
 
 
 class Failed(RuntimeError):
@@ -58,15 +59,47 @@ def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, errors:
 
 def _watched(pid: int) -> tuple[int, Any, float]:
     """Status and usage of a program when it has ended, and the most MB its children had for themselves."""
-    beside_mb, looked = 0.0, time.monotonic()
+    beside = Beside(pid)
     while True:
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
-            return status, usage, beside_mb
-        if time.monotonic() - looked > _LOOK_CLOSER_S:
-            beside_mb = max(beside_mb, sum(map(private_mb, children(pid))))
-            looked = time.monotonic()
+            return status, usage, beside.peak_mb
+        beside.look()
         time.sleep(_LOOK_S)
+
+
+class Beside:
+    """The most memory that the children of a process have had for themselves alone, MB.
+
+    How much of a child's memory is still its parent's as well is looked up now and then only.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.peak_mb = 0.0
+        self._pid = pid
+        self._looked = -math.inf
+        self._parents_mb: dict[int, float] = {}
+
+    def look(self) -> None:
+        """Ask how much it is now."""
+        now = time.monotonic()
+        closer, held = now - self._looked > _LOOK_CLOSER_S, 0.0
+        for child in children(self._pid):
+            mine = anonymous_mb(child)
+            if closer or child not in self._parents_mb:
+                self._looked = now
+                self._parents_mb[child] = mine - private_mb(child)
+            held += max(mine - self._parents_mb[child], 0.0)
+        self.peak_mb = max(self.peak_mb, held)
+
+
+def anonymous_mb(pid: int) -> float:
+    """Memory that is neither a file's nor shared by intent; 0 when there is no such process any more."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024 / 1e6
 
 
 def children(pid: int) -> list[int]:

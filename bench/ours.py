@@ -24,7 +24,7 @@ import numpy as np
 
 import frames
 from calibrated import calibrated_subs, corner_error_px, masters
-from cost import children, cpu_s, private_mb
+from cost import Beside, children, cpu_s, private_mb
 from starwell.align.match import Alignment, match
 from starwell.align.transform import Transform
 from starwell.calibration.calibrate import Calibrated, Calibrator
@@ -50,8 +50,6 @@ from starwell.stack.warmup import start
 from starwell.stack.warp import Warp
 
 ALIGNED = 6
-LOOKED_EVERY = 8
-"""Subs between two looks at the memory of other processes, which takes the kernel milliseconds."""
 
 
 def memory_mb(which: str) -> float:
@@ -77,7 +75,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
     pipeline = Pipeline(intake, partial(_frame, lights), method, read=partial(_frame, lights))
     told: dict[str, list[float]] = {"wall_s": [], "cpu_s": [], "rss_mb": []}
     fresh, stacked = [], 0
-    beside_mb = 0.0
+    beside = Beside(os.getpid())
     started, cpu = time.perf_counter(), _cpu_s()
     numbers = range(1, subs + 1)
     for number, sub in zip(
@@ -87,8 +85,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
             raise sub
         events = list(pipeline.feed(sub, more=number < subs))
         now, spent = time.perf_counter(), _cpu_s()
-        if number % LOOKED_EVERY == 0 or number == subs:
-            beside_mb = max(beside_mb, sum(map(private_mb, children(os.getpid()))))
+        beside.look()
         told["wall_s"].append(now - started)
         told["cpu_s"].append(spent - cpu)
         started, cpu = now, spent
@@ -101,8 +98,8 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
         list(_)
     assert pipeline.stack is not None
     fits.write(folder / "running.fits", pipeline.stack.mean(), {}, overwrite=True)
-    peak_mb = memory_mb("VmHWM") + beside_mb
-    return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": peak_mb, "beside_mb": beside_mb}
+    peak_mb = memory_mb("VmHWM") + beside.peak_mb
+    return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": peak_mb, "beside_mb": beside.peak_mb}
 
 
 def _cpu_s() -> float:
