@@ -46,8 +46,8 @@ def test_the_exact_stack_is_the_plain_one_in_float64(make_field: Any, stack_up: 
         contribution = stack.contribution(sub(i), entry)
         for y0, y1 in contribution.bands():
             band = contribution.band(0, y0, y1, Scratch())
-            counts = band.counts(np.arange(band.y.size)).reshape(band.y.shape)
-            cube[i, y0:y1], covered[i, y0:y1] = band.y, counts
+            counts = band.counts(np.arange(band.q.size)).reshape(band.q.shape)
+            cube[i, y0:y1], covered[i, y0:y1] = band.q / band.weight, counts
     variance = np.maximum(first + field.model.read_variance_adu, field.model.read_variance_adu)
     scatter = [a.entry.scatter[0] for a in added]
     bare, z = plain_masks(cube, first, scatter, variance, stack.scenes[0])

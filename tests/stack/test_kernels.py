@@ -17,9 +17,8 @@ from starwell.stack.kernels import (
     clipped_rms,
     distinct,
     flat_true,
-    quantise,
 )
-from starwell.stack.reach import Reach
+from starwell.stack.reach import ragged, reaches
 from starwell.stack.strips import NODES, Line, horizontal, taps, vertical
 
 
@@ -54,6 +53,8 @@ def test_white_noise_passes_a_kernel_with_its_known_factor(
 @pytest.mark.parametrize("kernel", Kernel)
 def test_weights_between_nodes_are_those_of_the_phase(kernel: Kernel) -> None:
     weights, _, nodes = taps(kernel)
+    weights = np.pad(weights, ((0, 0), (0, 1)))
+    nodes = np.stack([*np.pad(nodes, ((0, 0), (0, 1))), np.array([0, *nodes[0]], np.float32)])
     place = np.arange(len(weights)) / (len(weights) - 1) * NODES
     m = np.minimum(place.astype(int), NODES - 1)
     blended = nodes[m] + (place - m)[:, None] * (nodes[m + 1] - nodes[m])
@@ -96,15 +97,13 @@ def test_sums_come_back_bit_by_bit_in_any_order(seed: int, count: int) -> None:
         y, weight = rng.uniform(-100, 65535, shape).astype(np.float32), int(rng.integers(1, 200_000))
         columns = slice(*np.sort(rng.integers(0, 17, 2)))
         part = Sums(*(whole[:, columns] for whole in sums))
-        q = np.empty_like(y)
-        quantise(y, weight, q)
+        q = np.rint(y * np.float32(weight))
         accumulate(q[:, columns], weight, part)
         assert np.array_equal(sums.total, np.rint(sums.total))
         added.append((y, part, columns, weight))
     for index in rng.permutation(count):
         y, part, columns, weight = added[index]
-        quantise(y, -weight, y)
-        accumulate(y[:, columns], -weight, part)
+        accumulate(-np.rint(y * np.float32(weight))[:, columns], -weight, part)
     assert not sums.total.any()
     assert not sums.weight.any()
     assert not sums.subs.any()
@@ -119,21 +118,26 @@ def test_indices_are_gathered_and_found_like_in_a_set(some: list[int], more: lis
     ]
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=9))
-def test_a_reach_is_its_rectangle_and_what_is_ragged_around_it(rows: list[tuple[int, int]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=9), st.integers(1, 9))
+def test_a_reach_is_its_rectangle_and_what_is_ragged_around_it(
+    rows: list[tuple[int, int]], tall: int
+) -> None:
     first, end = (np.array([f(row) for row in rows], np.int64) for f in (min, max))
-    reach, width = Reach(first, end), 20
+    bands, width = reaches(first, end, tall), 20
     x = np.arange(width)
     covered = (x >= first[:, None]) & (x < end[:, None])
-    assert np.array_equal(reach.covers(np.arange(covered.size), width).reshape(covered.shape), covered)
-    assert covered[reach.inner].all()
     parts = np.zeros(covered.shape, int)
-    parts[reach.inner] += 1
-    np.add.at(parts.reshape(-1), reach.ragged(width), 1)
+    np.add.at(parts.reshape(-1), ragged(bands, width), 1)
+    for y, reach in zip(range(0, len(rows), tall), bands, strict=True):
+        band = np.s_[y : y + tall]
+        inside = reach.covers(np.arange(covered[band].size), width).reshape(covered[band].shape)
+        assert np.array_equal(inside, covered[band])
+        parts[band][reach.inner] += 1
+        left = np.ones(covered[band].shape)
+        reach.erase(left, 0)
+        assert np.array_equal(left == 1, covered[band])
     assert np.array_equal(parts, covered)
-    left = np.ones(covered.shape)
-    reach.erase(left, 0)
-    assert np.array_equal(left == 1, covered)
+    assert (np.diff(ragged(bands, width)) > 0).all()
 
 
 def test_the_clipped_rms_sees_past_outliers() -> None:

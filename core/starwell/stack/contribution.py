@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
-from starwell.stack.kernels import Indices, Kernel, Scratch, among, from_steps, to_steps
+from starwell.stack.kernels import Indices, Kernel, Scratch, among, whole_of_steps
 from starwell.stack.ledger import Entry
-from starwell.stack.reach import Reach
+from starwell.stack.reach import Cover, covers, within
+from starwell.stack.strips import Scale
 from starwell.stack.warp import Warp
 
 WEIGHT_ONE = 1 << 16
@@ -24,25 +24,23 @@ DEFECT_SHARE = 1000
 
 
 class Band(NamedTuple):
-    """Rows of a sub on the stack's grid; faint: sorted band-flat pixels that lean on repaired ones.
-
-    What lies within reach and is not faint counts.
-    """
+    """Rows of a sub on the stack's grid: q = y·weight in whole numbers, y = (c - b)/t in ADU."""
 
     y0: int
-    y: Float32
-    reach: Reach
-    faint: Indices
+    q: Float32
+    weight: int
+    cover: Cover
 
     def counts(self, flat: Indices) -> Mask:
         """Whether these pixels, band-flat, count."""
-        counted: Mask = self.reach.covers(flat, self.y.shape[1]) & ~among(flat, self.faint)
+        reach, _, faint = self.cover
+        counted: Mask = reach.covers(flat, self.q.shape[1]) & ~among(flat, faint)
         return counted
 
     def erase(self, values: NDArray[Any], value: float) -> None:
         """Set what does not count to this value in another contiguous band of this shape."""
-        self.reach.erase(values, value)
-        values.reshape(-1)[self.faint] = value
+        self.cover.reach.erase(values, value)
+        values.reshape(-1)[self.cover.faint] = value
 
 
 class Contribution:
@@ -73,6 +71,7 @@ class Contribution:
         self.faint = tuple(max(1, w // DEFECT_SHARE) for w in self.weight)
         xy = np.asarray(calibrated.defects_xy, np.int64).reshape(-1, 2)
         self.defects = tuple(self.warp.near(c, xy) for c in range(planes.channels))
+        self._covers = [self.covers(c, self.rows) for c in range(planes.channels)]
 
     @property
     def odd(self) -> bool:
@@ -84,45 +83,51 @@ class Contribution:
         height = self.warp.output_size[0]
         return [(y, min(y + self.rows, height)) for y in range(0, height, self.rows)]
 
+    def covers(self, channel: int, rows: int) -> list[Cover]:
+        """What counts in every band of so many rows."""
+        height, width = self.warp.output_size
+        return covers(*self.warp.valid(channel, 0, height), self.defects[channel], width, rows)
+
+    def cover(self, channel: int, y0: int, y1: int) -> Cover:
+        """What counts in these rows."""
+        if y0 % self.rows == 0 and y1 == min(y0 + self.rows, self.warp.output_size[0]):
+            return self._covers[channel][y0 // self.rows]
+        width = self.warp.output_size[1]
+        faint = within(self.defects[channel], y0 * width, y1 * width)
+        return covers(*self.warp.valid(channel, y0, y1), faint, width, y1 - y0)[0]
+
     def band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
-        """Normalised pixels y = (c - b)/t of these rows, in scratch until the next call."""
-        if not self.entry.grid:
-            return self._band(channel, y0, y1, scratch)
-        band = self.steps(channel, y0, y1, scratch)
-        from_steps(band.y, *self.entry.grid[channel], band.y)
-        return band
+        """These rows, in scratch until the next call."""
+        weight = self.weight[channel]
+        if self.entry.grid:
+            q = self._steps(channel, y0, y1, scratch)
+            np.rint(q, out=q)
+            whole_of_steps(q, *self.entry.grid[channel], weight, q)
+        else:
+            q = self._scaled(channel, y0, y1, scratch, Scale(weight, 0.0))
+            np.rint(q, out=q)
+        return Band(y0, q, weight, self.cover(channel, y0, y1))
 
     def steps(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
-        """The same with y in whole steps of the entry's grid."""
-        band = self._band(channel, y0, y1, scratch)
-        to_steps(band.y, *self.entry.grid[channel])
-        return band
+        """The same with q = y in steps of the entry's grid above its level, not yet whole."""
+        return Band(y0, self._steps(channel, y0, y1, scratch), 0, self.cover(channel, y0, y1))
 
-    def _band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
-        y = self.warp.band(self.calibrated.pixels, channel, y0, y1, scratch)
-        self._normalise(y, channel, y0)
-        reach = Reach(*self.warp.valid(channel, y0, y1))
-        faint = within(self.defects[channel], y0 * y.shape[1], y1 * y.shape[1])
-        return Band(y0, y, reach, faint[reach.covers(faint, y.shape[1])])
+    def _steps(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Float32:
+        level, step = self.entry.grid[channel]
+        return self._scaled(channel, y0, y1, scratch, Scale(1 / step, -level / step))
 
-    def _normalise(self, y: Float32, channel: int, y0: int) -> None:
-        """y = c/t - b/t, b carried from the sub's px to the output's."""
+    def _scaled(self, channel: int, y0: int, y1: int, scratch: Scratch, scale: Scale) -> Float32:
+        """y scaled: the warp does it on the way; b is carried from the sub's px to the output's."""
         t = self.entry.normalisation.transparency
         b0, bx, by = self.entry.normalisation.background[channel]
         to_sub = self.warp.to_sub
-        along_x, along_y = bx * to_sub.a + by * to_sub.c, bx * to_sub.b + by * to_sub.d
-        start = (b0 + bx * to_sub.tx + by * to_sub.ty) / t
-        if t != 1 or start != 0:
-            cv2.addWeighted(y, 1 / t, y, 0, -start, dst=y)
-        if bx == 0 and by == 0:
-            return
-        row = (along_x / t * np.arange(y.shape[1])).astype(np.float32)
-        column = (along_y / t * np.arange(y0, y0 + len(y))).astype(np.float32)
-        np.subtract(y, row, out=y)
-        np.subtract(y, column[:, None], out=y)
-
-
-def within(sorted_flat: Indices, start: int, end: int) -> Indices:
-    """The indices in start … end, counted from start."""
-    a, b = np.searchsorted(sorted_flat, (start, end))
-    return sorted_flat[a:b] - start
+        factor = scale.factor / t
+        offset = scale.offset - factor * (b0 + bx * to_sub.tx + by * to_sub.ty)
+        y = self.warp.band(self.calibrated.pixels, channel, y0, y1, scratch, Scale(factor, offset))
+        if bx or by:
+            along_x, along_y = bx * to_sub.a + by * to_sub.c, bx * to_sub.b + by * to_sub.d
+            row = (factor * along_x * np.arange(y.shape[1])).astype(np.float32)
+            column = (factor * along_y * np.arange(y0, y0 + len(y))).astype(np.float32)
+            np.subtract(y, row, out=y)
+            np.subtract(y, column[:, None], out=y)
+        return y

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike, NDArray
 
 from starwell.frame import Float32, Float64, Mask
@@ -57,18 +58,31 @@ class Halves:
     def add(self, channel: int, y0: int, q: Float32, inner: tuple[slice, slice], weight: int) -> None:
         """Add the tiles' part of a rectangle of a band that begins at row y0; q as in the stack's sums."""
         rows, columns = inner
+        size, starts = self.tile, self._starts[1]
         for row, tile_y in enumerate(self._starts[0]):
-            a, b = max(tile_y - y0, rows.start), min(tile_y - y0 + self.tile, rows.stop)
+            a, b = max(tile_y - y0, rows.start), min(tile_y - y0 + size, rows.stop)
             if b <= a:
                 continue
-            first = row * self.tile + a + y0 - tile_y
-            for column, tile_x in enumerate(self._starts[1]):
-                left, right = max(tile_x, columns.start), min(tile_x + self.tile, columns.stop)
-                if right > left:
-                    x = column * self.tile + left - tile_x
-                    there = np.s_[channel, first : first + b - a, x : x + right - left]
-                    self.total[there] += q[a:b, left:right]
-                    self.weight[there] += weight
+            first = row * size + a + y0 - tile_y
+            there = np.s_[channel, first : first + b - a]
+            for column, tile_x in enumerate(starts):
+                left, right = max(tile_x, columns.start), min(tile_x + size, columns.stop)
+                if 0 < right - left < size:
+                    x = column * size + left - tile_x
+                    self.total[there][:, x : x + right - left] += q[a:b, left:right]
+                    self.weight[there][:, x : x + right - left] += weight
+            whole = [k for k, x in enumerate(starts) if x >= columns.start and x + size <= columns.stop]
+            if whole:
+                tiles = np.s_[whole[0] : whole[-1] + 1]
+                step = (q.strides[0], self._every * size * q.itemsize, q.itemsize)
+                shape = (b - a, len(whole), size)
+                self._by_tile(self.total)[there][:, tiles] += as_strided(
+                    q[a:, starts[whole[0]] :], shape, step, writeable=False
+                )
+                self._by_tile(self.weight)[there][:, tiles] += weight
+
+    def _by_tile(self, whole: NDArray[Number]) -> NDArray[Number]:
+        return whole.reshape(*whole.shape[:2], -1, self.tile)
 
     def change(
         self, channel: int, flat: NDArray[np.int64], q: Float64, weight: NDArray[np.int32], width: int

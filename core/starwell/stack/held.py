@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from starwell.frame import Float32
 from starwell.stack.contribution import Band
-from starwell.stack.kernels import Indices, Scratch, distinct, flat_true, from_steps
+from starwell.stack.kernels import Indices, Scratch, distinct, flat_true, whole_of_steps
 from starwell.stack.sums import Accumulators
 
 Steps = NDArray[np.int16]
@@ -24,8 +25,10 @@ Block = tuple[int, int, int]
 MISSING = -32768
 """Where a held sub has nothing."""
 
-MOST = 32767
-BLOCK_ROWS = 96
+MOST = 16383
+"""What two of them differ by fits 16 bits."""
+
+BLOCK_ROWS = 64
 
 
 class _Aside(NamedTuple):
@@ -38,8 +41,8 @@ class _Aside(NamedTuple):
 class HeldSubs:
     """Up to seven subs in whole steps above a level, per channel of one grid.
 
-    A pixel that does not count is MISSING and one beyond 16 bits ends there, so that both can be compared;
-    what they really are is kept aside.
+    A pixel that does not count is MISSING and one beyond MOST ends there, so that both can be compared; what
+    they really are is kept aside.
     """
 
     def __init__(self, sums: Accumulators, count: int) -> None:
@@ -62,19 +65,25 @@ class HeldSubs:
         return channel, y0, min(y0 + BLOCK_ROWS, self._sums.size[0])
 
     def write(self, i: int, channel: int, band: Band, scratch: Scratch) -> None:
-        """Keep a band of sub i, y in whole steps. Bands may be of any height, and end in any block."""
-        (held,) = spare_planes(scratch, 1, band.y.shape)
-        aside = np.concatenate([_narrowed(band.y, held), band.faint])
+        """Keep a band of sub i, in steps. Bands may be of any height, and end in any block."""
+        (rows, width), y0 = band.q.shape, band.y0
+        blocks = [
+            self.block_of(channel, y) for y in range(y0 // BLOCK_ROWS * BLOCK_ROWS, y0 + rows, BLOCK_ROWS)
+        ]
+        if len(blocks) == 1:
+            held = self._planes[blocks[0]][i][y0 - blocks[0][1] :][:rows]
+        else:
+            (held,) = spare_planes(scratch, 1, band.q.shape)
+        aside = np.concatenate([_narrowed(band.q, held), band.cover.faint])
         band.erase(held, MISSING)
-        steps, width = band.y.reshape(-1)[aside], held.shape[1]
-        y1 = band.y0 + len(held)
-        for start in range(band.y0 // BLOCK_ROWS * BLOCK_ROWS, y1, BLOCK_ROWS):
-            block = self.block_of(channel, start)
-            first, end = max(start, band.y0), min(block[2], y1)
-            self._planes[block][i][first - start : end - start] = held[first - band.y0 : end - band.y0]
-            here = (aside >= (first - band.y0) * width) & (aside < (end - band.y0) * width)
-            moved = aside[here] + (band.y0 - start) * width
-            self._aside[i, block].append(_Aside(moved, steps[here]))
+        steps = np.rint(band.q.reshape(-1)[aside])
+        for block in blocks:
+            _, start, stop = block
+            first, end = max(start, y0), min(stop, y0 + rows)
+            if len(blocks) > 1:
+                self._planes[block][i][first - start : end - start] = held[first - y0 : end - y0]
+            here = (aside >= (first - y0) * width) & (aside < (end - y0) * width)
+            self._aside[i, block].append(_Aside(aside[here] + (y0 - start) * width, steps[here]))
 
     @staticmethod
     def copied(planes: list[Steps], scratch: Scratch) -> Steps:
@@ -91,14 +100,17 @@ class HeldSubs:
             part[...] = 0
         return copy
 
-    def pixels(self, i: int, block: Block, plane: Steps, grid: Grid, scratch: Scratch) -> Float32:
-        """y of a taken plane in ADU, in scratch: what the sub's own band was. Beyond its reach anything."""
-        y = scratch.take("plane", plane.shape)
-        from_steps(plane, *grid[block[0]], y)
+    def pixels(
+        self, i: int, block: Block, plane: Steps, grid: Grid, weight: int, scratch: Scratch
+    ) -> Float32:
+        """q of a taken plane, in scratch: what the sub's own band was. Beyond its reach anything."""
+        q = scratch.take("plane", plane.shape)
+        level, step = grid[block[0]]
+        whole_of_steps(plane, level, step, weight, q)
         for flat, steps in self._aside.pop((i, block)):
-            from_steps(steps, *grid[block[0]], steps)
-            y.reshape(-1)[flat] = steps
-        return y
+            whole_of_steps(steps, level, step, weight, steps)
+            q.reshape(-1)[flat] = steps
+        return q
 
 
 def spare_planes(scratch: Scratch, count: int, shape: tuple[int, ...]) -> Steps:
@@ -108,11 +120,13 @@ def spare_planes(scratch: Scratch, count: int, shape: tuple[int, ...]) -> Steps:
 
 
 def _narrowed(steps: Float32, out: Steps) -> Indices:
-    """Steps as 16-bit numbers; flat indices of those beyond, which stop at the ends."""
-    with np.errstate(invalid="ignore"):
-        np.copyto(out, steps, casting="unsafe")
-    if steps.min() >= -MOST and steps.max() <= MOST:
-        return np.empty(0, np.int64)
-    beyond = distinct(flat_true(steps > MOST), flat_true(steps < -MOST))
+    """Steps as whole 16-bit numbers; flat indices of those beyond, which stop at the ends."""
+    cv2.addWeighted(steps, 1, steps, 0, 0, dst=out, dtype=cv2.CV_16S)
+    found = [np.empty(0, np.int64)]
+    if out.max() > MOST:
+        found.append(flat_true(out > MOST))
+    if out.min() < -MOST:
+        found.append(flat_true(out < -MOST))
+    beyond = distinct(*found)
     out.reshape(-1)[beyond] = np.copysign(MOST, steps.reshape(-1)[beyond])
     return beyond

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell.frame import Float32, Mask
+from starwell.stack.contribution import Band
 from starwell.stack.kernels import Indices, Scratch, clipped_rms
-from starwell.stack.rejection import CELL, STAR_ADU, Rule, outliers
+from starwell.stack.rejection import CELL, STAR_ADU, Deviation, Rule, Scene, outliers
 from starwell.stack.trails import BIN, Trail, find_trails
 
 SAMPLE_ROWS = 8
-_MOST_SAMPLES = 8
+_MOST_SAMPLES = 4
 _FEWEST_PIXELS = 200
-_SAMPLE_COLUMNS = 1000
+_SAMPLE_COLUMNS = 2000
 """So many columns of the sampled bands, at least, are enough."""
 
 _STARLESS = 0.3
@@ -32,14 +33,29 @@ _EVENED = (1 / np.sqrt(1 + 1 / np.maximum(np.arange(4096), 1))).astype(np.float3
 class Compared(NamedTuple):
     """A band of a sub beside the mean: y - m, m, and how many subs m is of (None: m counts as exact).
 
-    mean: m where asked for, by an index into the band. counts: whether pixels, band-flat, are to be judged
+    deviation: y - m in units of so many ADU, single precision or whole. mean: m where asked for, by an index
+    into the band. counts: whether pixels, band-flat, are to be judged
     at all; the deviation of all others is 0.
     """
 
-    deviation: Float32
+    deviation: Deviation
+    unit_adu: float
     mean: Callable[[Any], Float32]
     subs: NDArray[np.uint16] | None
     counts: Callable[[Indices], Mask]
+
+
+def beside(band: Band, mean: Float32, subs: NDArray[np.uint16] | None, out: Float32) -> Compared:
+    """A band of a sub beside these rows of a mean; out: for the deviation, may be the mean itself."""
+    adu = 1 / band.weight
+    cv2.addWeighted(band.q, adu, mean, -1, 0, dst=out)
+    band.erase(out, 0)
+
+    def before(where: Any) -> Float32:
+        m: Float32 = band.q[where] * np.float32(adu) - out[where]
+        return m
+
+    return Compared(out, 1.0, before, subs, band.counts)
 
 
 Compare = Callable[[int, int, int], Compared]
@@ -77,6 +93,7 @@ class Judge:
         self._fwhm_px = fwhm_px
         self._binned = np.zeros(binned_shape(len(rules), size), np.float32) if binned is None else binned
         """The deviation in units of its sigma, averaged over BIN×BIN px, 0 on stars."""
+        self._limits: dict[int, Float32] = {}
 
     def join(self, found: list[Found]) -> None:
         """Know of outliers that another judge of this sub found, in the same binned deviation."""
@@ -102,49 +119,75 @@ class Judge:
             z = np.concatenate(each(sample, starts))
             scatter = clipped_rms(z) if z.size >= _FEWEST_PIXELS else 1.0
             self.rules[channel] = replace(rule, scatter=scatter if scatter > 0 else 1.0)
+        self._limits = {}
 
     def band(self, compared: Compared, channel: int, y0: int, scratch: Scratch) -> Indices:
         """The band's outliers as sorted band-flat indices; remembers them, and its binned deviation."""
-        deviation, mean, subs, counts = compared
-        self._bin(deviation, subs, channel, y0, scratch)
-        found = outliers(deviation, mean, subs, y0, self.rules[channel], scratch)
+        deviation, unit_adu, mean, subs, counts = compared
+        self._bin(deviation, unit_adu, channel, y0, scratch)
+        rule = self.rules[channel]
+        if (limits := self._limits.get(channel)) is None:
+            limits = self._limits[channel] = rule.first_limits()
+        found = outliers(deviation, unit_adu, mean, subs, y0, rule, limits, scratch)
         found = found[counts(found)]
         self.found[channel][y0] = found + y0 * self._size[1]
         return found
 
-    def _bin(
-        self,
-        deviation: Float32,
-        subs: NDArray[np.uint16] | None,
-        channel: int,
-        y0: int,
-        scratch: Scratch,
-    ) -> None:
-        """Keep D binned, with the noise of a mean of few subs, as at the edges, evened out."""
+    def _bin(self, deviation: Deviation, unit_adu: float, channel: int, y0: int, scratch: Scratch) -> None:
         rows, width = (n // BIN for n in deviation.shape)
         if not (rows and width):
             return
-        half = scratch.take("half", (2 * rows, 2 * width))
+        kind = deviation.dtype
+        half = scratch.take("half", (2 * rows, 2 * width), kind)
         binned = self._binned[channel, y0 // BIN : y0 // BIN + rows]
+        quarter = binned if kind == binned.dtype else scratch.take("quarter", binned.shape, kind)
         # Halved twice: OpenCV is three times faster at that than at averaging 4×4.
-        for source, target in ((deviation[: rows * BIN, : width * BIN], half), (half, binned)):
+        for source, target in ((deviation[: rows * BIN, : width * BIN], half), (half, quarter)):
             cv2.resize(source, target.shape[::-1], dst=target, interpolation=cv2.INTER_AREA)
-        if subs is not None:
-            few = subs[BIN // 2 :: BIN, BIN // 2 :: BIN][:rows, :width]
-            np.multiply(binned, _EVENED.take(few, mode="clip"), out=binned)
-        _to_sigmas(binned, y0 // BIN, self.rules[channel])
+        if quarter is not binned:
+            np.multiply(quarter, np.float32(unit_adu), out=binned)
 
     def masks(self, channel: int) -> Indices:
         """All outliers so far, sorted flat indices of the output."""
         bands = [self.found[channel][y0] for y0 in sorted(self.found[channel])]
         return np.concatenate([np.empty(0, np.int64), *bands])
 
-    def trails(self) -> tuple[Trail, ...]:
-        """Straight lines in the deviation of all channels together; the last that is asked of it."""
+    def trails(self, counts: NDArray[np.uint16] | None, each: Each) -> tuple[Trail, ...]:
+        """Straight lines in the deviation of all channels together; the last that is asked of it.
+
+        counts: of the mean with this sub in it; None where it is one of many subs.
+        """
+        tasks = []
+        for channel, (rule, binned) in enumerate(zip(self.rules, self._binned, strict=True)):
+            scale = _per_bin(rule, None if counts is None else counts[channel])
+            rows = range(0, len(binned), _ROWS_AT_ONCE)
+            tasks += [(rule.scene, scale, binned, y, min(y + _ROWS_AT_ONCE, len(binned))) for y in rows]
+        each(_to_sigmas, tasks)
         together, *others = self._binned
         for channel in others:
             together += channel
         return tuple(find_trails(together, self._fwhm_px))
+
+
+_ROWS_AT_ONCE = 128
+"""Of bins."""
+
+_UNEVEN = 0.97
+"""Where cells hold so much less than those beside them they are the edge of some subs: no lines are there."""
+
+
+def _per_bin(rule: Rule, counts: NDArray[np.uint16] | None) -> tuple[Float32, NDArray[np.uint16]]:
+    """Per cell 1/sigma of D, with the noise of a mean of few subs evened out, and the largest star term."""
+    cells = np.s_[:]
+    sigma = np.sqrt(rule.noise.variance(rule.scene.low, cells))
+    inverse = np.divide(1, sigma, out=np.zeros_like(sigma), where=sigma > 0)
+    if counts is not None:
+        corners = np.pad(counts[::CELL, ::CELL], ((0, 1), (0, 1)), mode="edge").astype(np.int64) - 1
+        evened = _EVENED.take(corners, mode="clip")
+        around = [evened[i:, j:][: len(sigma), : sigma.shape[1]] for i in (0, 1) for j in (0, 1)]
+        most = np.maximum.reduce(around)
+        inverse *= most * (np.minimum.reduce(around) >= _UNEVEN * most)
+    return inverse, np.minimum(sigma / STAR_ADU, 65535).astype(np.uint16)
 
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
@@ -155,22 +198,24 @@ def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
     y, x = y0 + np.arange(len(deviation))[:, None], every * np.arange(deviation.shape[1])
     variance, star = rule.variance(y, x, mean, subs)
     sky = (deviation != 0) & (star < _STARLESS**2 * variance)
-    z: Float32 = deviation[sky] / np.sqrt(variance[sky])
+    z: Float32 = np.float32(compared.unit_adu) * deviation[sky] / np.sqrt(variance[sky])
     return z[np.isfinite(z)]
 
 
-def _to_sigmas(binned: Float32, first: int, rule: Rule) -> None:
-    """Divide rows of the binned deviation, from row `first` on, by sigma; 0 on stars."""
+def _to_sigmas(task: tuple[Scene, tuple[Float32, NDArray[np.uint16]], Float32, int, int]) -> None:
+    """Rows first … end of the binned deviation in sigmas; 0 on stars."""
+    scene, (inverse, limit), whole, first, end = task
+    binned = whole[first:end]
     per_cell, per_star = CELL // BIN, BIN // 2
-    ny, nx = binned.shape
-    cells = slice(first // per_cell, -(-(first + ny) // per_cell))
-    sigma = np.sqrt(rule.noise.variance(rule.scene.low[cells], cells))
+    cells = np.s_[first // per_cell : -(-end // per_cell)]
 
     def spread(cells: NDArray[Any]) -> NDArray[Any]:
-        return np.repeat(np.repeat(cells, per_cell, axis=1), per_cell, axis=0)[:ny, :nx]
+        size = (per_cell * cells.shape[1], per_cell * len(cells))
+        fine: NDArray[Any] = cv2.resize(cells, size, interpolation=cv2.INTER_NEAREST)
+        return fine[: len(binned), : binned.shape[1]]
 
-    np.divide(binned, spread(sigma), out=binned)
-    star = rule.scene.star[per_star * first + BIN // 4 :: per_star, BIN // 4 :: per_star][:ny, :nx]
-    starless = star < spread(np.minimum(sigma / STAR_ADU, 65535).astype(np.uint16))
-    np.multiply(binned, starless, out=binned)
+    np.multiply(binned, spread(inverse[cells]), out=binned)
+    star = scene.star[per_star * first + BIN // 4 :: per_star, BIN // 4 :: per_star]
+    star = star[: len(binned), : binned.shape[1]]
+    np.multiply(binned, star < spread(limit[cells]), out=binned)
     cv2.patchNaNs(binned, 0)

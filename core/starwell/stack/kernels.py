@@ -43,17 +43,13 @@ class Scratch(threading.local):
         return buffer[:size].reshape(shape)
 
 
-def mean_of(total: Float64, weight: NDArray[np.int32], out: Float32, spare: Float32) -> None:
-    """m = S/W, not a number where nothing was stacked yet (and so never an outlier's reference).
-
-    Both as float32 first: that is accurate to 2e-7 and much faster than dividing what they are.
-    """
-    np.copyto(out, total, casting="same_kind")
-    np.copyto(spare, weight, casting="same_kind")
-    cv2.divide(out, spare, dst=out)
+def mean_of(total: Float64, weight: NDArray[Any], out: Float32) -> None:
+    """m = S/W, not a number where nothing was stacked yet (and so never an outlier's reference)."""
+    narrow = weight if weight.dtype == np.int32 else weight.astype(np.float64)
+    cv2.divide(total, narrow, dst=out, dtype=cv2.CV_32F)
 
 
-def beyond(deviation: Float32, limit: Float32, magnitude: Float32, far: Mask) -> Indices:
+def beyond(deviation: NDArray[Any], limit: NDArray[Any], magnitude: NDArray[Any], far: Mask) -> Indices:
     """Flat indices where |D| > limit; limit is one row, the same for all rows of the band."""
     np.abs(deviation, out=magnitude)
     np.greater(magnitude, limit, out=far)
@@ -80,27 +76,18 @@ class Sums(NamedTuple):
     subs: NDArray[np.uint16]
 
 
-def quantise(y: Float32, scale: float, out: Float32) -> None:
-    """q = round(y·scale): whole numbers, so that sums of them in float64 are exact below 2^53."""
-    np.multiply(y, np.float32(scale), out=out)
+def whole_of_steps(steps: NDArray[Any], level: float, step: float, weight: int, out: Float32) -> None:
+    """q = round(weight·(level + step·k)) of whole numbers k of any kind, the same of each."""
+    np.multiply(steps, np.float32(weight * step), out=out)
+    np.add(out, np.float32(weight * level), out=out)
     np.rint(out, out=out)
 
 
-def to_steps(y: Float32, level: float, step: float) -> None:
-    """y becomes its whole number of steps above the level, in place."""
-    np.subtract(y, np.float32(level), out=y)
-    np.multiply(y, np.float32(1 / step), out=y)
-    np.rint(y, out=y)
-
-
-def from_steps(steps: NDArray[Any], level: float, step: float, out: Float32) -> None:
-    """The way back: the same y from whole numbers of any kind."""
-    np.multiply(steps, np.float32(step), out=out)
-    np.add(out, np.float32(level), out=out)
-
-
 def accumulate(q: Float32, weight: int, sums: Sums) -> None:
-    """S += q, W += w, n += 1; with a negative weight (and q of it) the exact opposite."""
+    """S += q, W += w, n += 1, or with a negative weight (and q of it) the exact opposite.
+
+    q is whole, so that sums in float64 are exact below 2^53.
+    """
     cv2.accumulate(q, sums.total)
     np.add(sums.weight, np.int32(weight), out=sums.weight)
     change = np.add if weight > 0 else np.subtract

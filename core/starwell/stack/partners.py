@@ -21,7 +21,7 @@ from starwell.stack.fixed import Fixed
 from starwell.stack.judge import Found, Judge, binned_shape
 from starwell.stack.ledger import Entry
 from starwell.stack.rejection import Scene
-from starwell.stack.sums import Change
+from starwell.stack.sums import Left
 
 if TYPE_CHECKING:
     from starwell.stack.running import RunningStack
@@ -53,9 +53,9 @@ class _Order(NamedTuple):
 
 
 class _Share(NamedTuple):
-    """What a process did of it: changes by task, and outliers."""
+    """What a process did of it: what is left by task, and outliers."""
 
-    changes: dict[int, Change]
+    lefts: dict[int, Left]
     found: list[Found]
 
 
@@ -86,7 +86,7 @@ class Partners:
         self._binned[...] = 0
         return self._stack.judge(sub, binned=self._binned)
 
-    def settled(self, sub: Contribution, judge: Judge, settle: Callable[..., Change]) -> list[Change]:
+    def settled(self, sub: Contribution, judge: Judge, settle: Callable[..., Left]) -> list[Left]:
         """Settle all bands of a sub, and have the judge know of all; TooLittleMemory when one is lost."""
         view = _View(self._stack.scenes, self._stack.fixed)
         told, self._told = self._told, view
@@ -96,7 +96,7 @@ class Partners:
         self._bands.fill(len(tasks))
         for process in self._forked:
             process.ask(order)
-        changes = {i: settle(*tasks[i]) for i in self._bands}
+        lefts = {i: settle(*tasks[i]) for i in self._bands}
         for process in self._forked:
             try:
                 share = process.answer()
@@ -105,9 +105,9 @@ class Partners:
                     "A process that stacked half of a sub was ended, most likely because memory ran out. The "
                     "subs are untouched: stack them again with --threads 1, which takes less memory."
                 ) from gone
-            changes |= share.changes
+            lefts |= share.lefts
             judge.join(share.found)
-        return [changes[i] for i in range(len(tasks))]
+        return [lefts[i] for i in range(len(tasks))]
 
     def close(self) -> None:
         """End them."""
@@ -136,5 +136,5 @@ def _share(stack: RunningStack, bands: Bag, binned: Float32, order: _Order) -> _
     sub = stack.contribution(order.calibrated, order.entry)
     judge = stack.judge(sub, order.scatter, binned)
     tasks = tasks_of(sub)
-    changes = {i: stack.judge_band(sub, judge, *tasks[i]) for i in bands}
-    return _Share(changes, judge.found)
+    lefts = {i: stack.judge_band(sub, judge, *tasks[i]) for i in bands}
+    return _Share(lefts, judge.found)

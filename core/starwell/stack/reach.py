@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,59 +19,118 @@ _NEARLY = 0.9
 """Rows at least this part of the longest make the rectangle."""
 
 
-class Reach:
+class Reach(NamedTuple):
     """The half-open range of columns first … end that counts in each row of a band.
 
-    inner: (rows, columns) of a rectangle that is covered throughout, for what is done without a mask.
+    low, high: the range outside which nothing counts in any row. inner: (rows, columns) of a rectangle that
+    is covered throughout, for what is done without a mask.
     """
 
-    def __init__(self, first: Spans, end: Spans) -> None:
-        self._first = first
-        self._end = end
-        length = end - first
-        self._rows = len(first)
-        if not length.any():
-            self._low = self._high = 0
-            self.inner = slice(0, 0), slice(0, 0)
-            return
-        some = length > 0
-        self._low, self._high = int(first[some].min()), int(end[some].max())
-        long = np.flatnonzero(length >= _NEARLY * length.max())
-        rows = slice(int(long[0]), int(long[-1]) + 1)
-        left = int(first[rows].max())
-        self.inner = rows, slice(left, max(int(end[rows].min()), left))
+    first: Spans
+    end: Spans
+    low: int
+    high: int
+    inner: Part
 
     def _around(self) -> Iterator[tuple[Part, Mask]]:
         """The parts between the rectangle and what no row covers, and which of their pixels count."""
         rows, columns = self.inner
         for y0, y1, x0, x1 in (
-            (0, rows.start, self._low, self._high),
-            (rows.start, rows.stop, self._low, columns.start),
-            (rows.start, rows.stop, columns.stop, self._high),
-            (rows.stop, self._rows, self._low, self._high),
+            (0, rows.start, self.low, self.high),
+            (rows.start, rows.stop, self.low, columns.start),
+            (rows.start, rows.stop, columns.stop, self.high),
+            (rows.stop, len(self.first), self.low, self.high),
         ):
             if y1 > y0 and x1 > x0:
                 x = np.arange(x0, x1)
-                inside = (x >= self._first[y0:y1, None]) & (x < self._end[y0:y1, None])
+                inside = (x >= self.first[y0:y1, None]) & (x < self.end[y0:y1, None])
                 yield (slice(y0, y1), slice(x0, x1)), inside
-
-    def ragged(self, width: int) -> Indices:
-        """Band-flat indices of the covered pixels outside the rectangle; width: of the band."""
-        found = [np.empty(0, np.int64)]
-        for (rows, columns), inside in self._around():
-            y, x = np.nonzero(inside)
-            found.append((y + rows.start) * width + (x + columns.start))
-        return np.concatenate(found)
 
     def erase(self, band: NDArray[Any], value: float) -> None:
         """Set what is not covered to this value."""
-        band[:, : self._low] = value
-        band[:, self._high :] = value
+        band[:, : self.low] = value
+        band[:, self.high :] = value
         for part, inside in self._around():
             band[part][~inside] = value
 
     def covers(self, flat: Indices, width: int) -> Mask:
         """Whether these pixels of the band, flat indices, are covered."""
         y, x = np.divmod(flat, width)
-        covered: Mask = (x >= self._first[y]) & (x < self._end[y])
+        covered: Mask = (x >= self.first[y]) & (x < self.end[y])
         return covered
+
+
+def reaches(first: Spans, end: Spans, rows: int) -> list[Reach]:
+    """The reach of every band of so many rows, the last one of those there are."""
+    height = len(first)
+    beyond = -height % rows
+    firsts, ends = (np.pad(v, (0, beyond)).reshape(-1, rows) for v in (first, end))
+    length = ends - firsts
+    most = length.max(axis=1, keepdims=True)
+    some, long = length > 0, (length >= _NEARLY * most) & (most > 0)
+    row = np.arange(rows)
+    top = np.where(most[:, 0] > 0, long.argmax(axis=1), 0)
+    bottom = np.where(most[:, 0] > 0, rows - long[:, ::-1].argmax(axis=1), 0)
+    tall = (row >= top[:, None]) & (row < bottom[:, None])
+    far = max(int(end.max(initial=0)), 0)
+    low = np.where(some, firsts, far).min(axis=1)
+    high = np.where(some, ends, 0).max(axis=1)
+    left = np.where(tall, firsts, 0).max(axis=1)
+    right = np.maximum(np.where(tall, ends, far).min(axis=1), left)
+    edges = zip(*(v.tolist() for v in (low, high, top, bottom, left, right)), strict=True)
+    return [
+        Reach(first[y : y + rows], end[y : y + rows], a, b, (slice(y0, y1), slice(x0, x1)))
+        for y, (a, b, y0, y1, x0, x1) in zip(range(0, height, rows), edges, strict=True)
+    ]
+
+
+def ragged(bands: list[Reach], width: int) -> Indices:
+    """Sorted flat indices, over all bands, of the covered pixels outside the bands' rectangles."""
+    starts, ends = [], []
+    for reach in bands:
+        rows, columns = reach.inner
+        left, right = reach.end.copy(), reach.end.copy()  # rows beside the rectangle are all to its left
+        left[rows] = np.minimum(columns.start, left[rows])
+        right[rows] = np.maximum(columns.stop, reach.first[rows])
+        starts.append(np.stack([reach.first, right], axis=1))
+        ends.append(np.stack([left, reach.end], axis=1))
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    row = width * np.arange(len(start))[:, None]
+    length = np.maximum(end - start, 0).reshape(-1)
+    before = np.cumsum(length) - length
+    flat: Indices = np.repeat((start + row).reshape(-1) - before, length) + np.arange(length.sum())
+    return flat
+
+
+class Cover(NamedTuple):
+    """What of a band counts: all within reach but the faint pixels, which lean on repaired ones.
+
+    ragged: what is in reach outside its rectangle. Both are sorted and band-flat.
+    """
+
+    reach: Reach
+    ragged: Indices
+    faint: Indices
+
+
+def covers(first: Spans, end: Spans, leaning: Indices, width: int, rows: int) -> list[Cover]:
+    """Of every band of so many rows; leaning: sorted flat pixels that lean on repaired ones."""
+    bands = reaches(first, end, rows)
+    y, x = np.divmod(leaning, width)
+    faint = leaning[(x >= first[y]) & (x < end[y])]
+    pixels = rows * width
+    parts = (_cut(flat, pixels, len(bands)) for flat in (ragged(bands, width), faint))
+    return [Cover(*of) for of in zip(bands, *parts, strict=True)]
+
+
+def _cut(flat: Indices, pixels: int, bands: int) -> list[Indices]:
+    """Sorted flat indices band by band, each counted from its band's beginning."""
+    band, inside = np.divmod(flat, pixels)
+    edges = np.searchsorted(band, np.arange(bands + 1)).tolist()
+    return [inside[a:b] for a, b in pairwise(edges)]
+
+
+def within(sorted_flat: Indices, start: int, end: int) -> Indices:
+    """The indices in start … end, counted from start."""
+    a, b = np.searchsorted(sorted_flat, (start, end))
+    return sorted_flat[a:b] - start

@@ -23,6 +23,8 @@ from starwell.sensor.model import SensorModel
 from starwell.stack.kernels import Indices, Scratch, beyond, distinct
 from starwell.stack.warp import Warp
 
+Deviation = Float32 | NDArray[np.int16]
+
 KAPPA_HIGH = 4.0
 KAPPA_LOW = 5.0
 SEEING = 0.2
@@ -173,6 +175,10 @@ def _cell_minima(half: Float32) -> Float32:
     return minima
 
 
+_OF_MEAN = (1 + 1 / np.maximum(np.arange(1 << 16), 1)).astype(np.float32)
+"""Variance of a deviation from a mean of n subs over the sub's own, by n."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """How one channel of one sub is judged; grain: output px per plane px along an axis."""
@@ -186,50 +192,56 @@ class Rule:
         self, y: NDArray[np.intp], x: NDArray[np.intp], mean: Float32, count: NDArray[np.uint16] | None
     ) -> tuple[Float32, Float32]:
         """Var(D) without and the square of the star term, at output pixels; count None: m has no noise."""
-        variance = self.noise.variance(mean, (y // CELL, x // CELL)) * np.float32(self.scatter**2)
+        variance = self.noise.variance(mean, (y // CELL, x // CELL))
+        variance *= np.float32(self.scatter**2)
         if count is not None:
-            variance *= 1 + 1 / np.maximum(count, 1).astype(np.float32)
+            variance *= _OF_MEAN.take(count, mode="clip")
         half_y, half_x = (
             np.minimum(v // 2, n - 1) for v, n in zip((y, x), self.scene.star.shape, strict=True)
         )
-        return variance, np.square(self.scene.star[half_y, half_x] * np.float32(STAR_ADU))
+        star = self.scene.star[half_y, half_x] * np.float32(STAR_ADU)
+        return variance, np.square(star, out=star)
 
-    def first_limit(self, y0: int, y1: int, width: int) -> Float32:
-        """One row of |D| below which no pixel of the band's column can be an outlier."""
-        rows = slice(y0 // CELL, -(-y1 // CELL))
-        noise = self.noise
-        variance = noise.variance(self.scene.low[rows], rows)
-        limit = _SAFETY * KAPPA_HIGH * self.scatter * np.sqrt(variance.min(axis=0))
-        return np.repeat(limit, CELL)[:width].astype(np.float32)
+    def first_limits(self) -> Float32:
+        """Per cell |D| below which no pixel can be an outlier."""
+        limits: Float32 = np.sqrt(self.noise.variance(self.scene.low, np.s_[:]))
+        limits *= np.float32(_SAFETY * KAPPA_HIGH * self.scatter)
+        return limits
 
 
 def outliers(
-    deviation: Float32,
+    deviation: Deviation,
+    unit_adu: float,
     mean: Callable[[Any], Float32],
     count: NDArray[np.uint16] | None,
     y0: int,
     rule: Rule,
+    limits: Float32,
     scratch: Scratch,
 ) -> Indices:
     """Sorted flat indices of the outliers, D > 4 sigma or D < -5 sigma, with their edges and grown blobs.
 
-    mean: m at an index into the band.
+    deviation: in these units. mean: m at an index into the band. limits: the rule's first ones.
     """
-    shape = deviation.shape
-    limit = rule.first_limit(y0, y0 + shape[0], shape[1])
-    magnitude, far = scratch.take("work", shape), scratch.take("far", shape, np.bool_)
-    places = beyond(deviation, limit, magnitude, far)
+    shape, kind = deviation.shape, deviation.dtype
+    rows = slice(y0 // CELL, -(-(y0 + shape[0]) // CELL))
+    limit = limits[rows].min(axis=0) / np.float32(unit_adu)
+    limit = np.repeat(limit if kind == limit.dtype else np.minimum(limit, 32767).astype(kind), CELL)
+    magnitude, far = scratch.take("work", shape, kind), scratch.take("far", shape, np.bool_)
+    places = beyond(deviation, limit[: shape[1]], magnitude, far)
     if not places.size:
         return places
     y, x = np.divmod(places, shape[1])
     near_count = None if count is None else count[y, x]
     variance, star = rule.variance(y + y0, x, mean((y, x)), near_count)
-    sigma = np.sqrt(variance + star)
-    d = deviation[y, x]
+    d = np.float32(unit_adu) * deviation.reshape(-1)[places]
+    variance += star
+    sigma = np.sqrt(variance)
     high = d > KAPPA_HIGH * sigma
-    found = np.concatenate([places[d < -KAPPA_LOW * sigma], places[high]])
+    found = places[high | (d < -KAPPA_LOW * sigma)]
     sharp = d > SHARP_KAPPA * sigma
-    found = distinct(found, _edges(deviation, places[sharp], sigma[sharp])) if sharp.any() else np.sort(found)
+    if sharp.any():
+        found = distinct(found, _edges(deviation, unit_adu, places[sharp], sigma[sharp]))
     blob = BLOB_PX * rule.grain**2
     return distinct(found, _grown(found, shape, blob)) if found.size >= blob else found
 
@@ -250,9 +262,9 @@ def _around(places: Indices, shape: tuple[int, ...], radius: int) -> tuple[Indic
     return np.where(inside, (y + dy) * shape[1] + x + dx, 0), inside
 
 
-def _edges(deviation: Float32, places: Indices, sigma: Float32) -> Indices:
+def _edges(deviation: Deviation, unit_adu: float, places: Indices, sigma: Float32) -> Indices:
     neighbours, inside = _around(places, deviation.shape, 2)
-    off = np.abs(deviation.ravel()[neighbours]) > EDGE_KAPPA * sigma
+    off = unit_adu * np.abs(deviation.ravel()[neighbours]) > EDGE_KAPPA * sigma
     return np.extract(inside & off, neighbours)
 
 

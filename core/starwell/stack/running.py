@@ -8,7 +8,6 @@ out afterwards, which whole numbers make exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -22,16 +21,18 @@ from starwell.errors import PlanError
 from starwell.forked import may_fork, shared
 from starwell.frame import Float32, Mask, Planes
 from starwell.sensor.model import SensorModel
-from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, within
+from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
 from starwell.stack.fixed import MOSTLY_MASKED, SEVERAL_SUBS, Fixed, often_masked
 from starwell.stack.heap import keep_heap_small
-from starwell.stack.judge import Compared, Judge
-from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct, quantise
+from starwell.stack.judge import Compared, Judge, beside
+from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
 from starwell.stack.ledger import Entry, State, pack, unpack
 from starwell.stack.partners import MOST, WORTH_IT_PX, Partners, tasks_of
+from starwell.stack.reach import within
 from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
-from starwell.stack.sums import Accumulators, Change, mask_pixels
+from starwell.stack.sums import Accumulators, Change, Left, mask_pixels
 from starwell.stack.trails import Trail
+from starwell.stack.turns import Threads
 
 NOTHING = np.empty(0, np.int64)
 BAND_ROWS = 64
@@ -88,14 +89,13 @@ class RunningStack:
         self.stacked = 0
         self._next_survey = 1
         self._rows = band_rows
-        self._threads = max(1, threads)
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="stack")
+        self._threads = Threads(threads, "stack")
         self.scratch = Scratch()
         self.partners = Partners(self, min(threads - 1, MOST)) if in_parts else None
 
     def close(self) -> None:
         """End the threads and processes."""
-        self._pool.shutdown()
+        self._threads.close()
         if self.partners is not None:
             self.partners.close()
 
@@ -105,13 +105,12 @@ class RunningStack:
 
     def in_threads(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The same on the stack's threads in any case."""
-        return list(self._pool.map(work, items))
+        return self._threads.each(work, items)
 
     def rest(self) -> None:
         """End the threads, and with them what they keep, where partners do the work from now on."""
         if self.partners is not None:
-            self._pool.shutdown()
-            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="stack")
+            self._threads.rest()
 
     @property
     def channels(self) -> range:
@@ -151,8 +150,9 @@ class RunningStack:
         judge = partners.judge(sub) if partners else self.judge(sub)
         judge.measure_scatter(partial(self._compared, sub), self.each)
         settle = partial(self.judge_band, sub, judge)
-        self._change(sub, partners.settled(sub, judge, settle) if partners else self._settled(sub, settle))
-        trails = tuple(trail for trail in judge.trails() if self._passes(trail))
+        self.leave(sub, partners.settled(sub, judge, settle) if partners else self._settled(sub, settle))
+        counts = None if self.fixed else self.sums.count
+        trails = tuple(trail for trail in judge.trails(counts, self.each) if self._passes(trail))
         masks = [judge.masks(channel) for channel in self.channels]
         for channel in self.channels if trails else ():
             under = distinct(*(trail.pixels(self.size) for trail in trails))
@@ -182,24 +182,26 @@ class RunningStack:
         sub = self.contribution(calibrated, entry)
         masks = [unpack(mask) for mask in entry.masks]
 
-        def replay(channel: int, y0: int, y1: int) -> Change:
+        def replay(channel: int, y0: int, y1: int) -> Left:
             band = sub.band(channel, y0, y1, self.scratch)
             masked = within(masks[channel], y0 * self.size[1], y1 * self.size[1])
-            return self.sums.settle(sub, channel, band, masked, self.scratch, sign)
+            return self.sums.settle(sub, channel, band, masked, sign)
 
-        self._change(sub, self._settled(sub, replay))
+        self.leave(sub, self._settled(sub, replay), sign)
         self.counted(sub, masks, [self.noise(sub, c) for c in self.channels], sign)
         return entry
 
-    def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Change]) -> list[Change]:
+    def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Left]) -> list[Left]:
         """Settle all bands of a sub; what is yet to be changed of each."""
         return self.each(lambda task: settle(*task), tasks_of(sub))
 
-    def _change(self, sub: Contribution, changes: Sequence[Change]) -> None:
-        bands = len(sub.bands())
+    def leave(self, sub: Contribution, lefts: Sequence[Left], sign: int = 1) -> None:
+        """Change the single pixels that the bands of a sub, channel by channel, have left."""
+        bands = len(lefts) // len(self.channels)
         for channel in self.channels:
-            here = changes[channel * bands : (channel + 1) * bands]
-            self.sums.change(sub, channel, Change.all(here))
+            here = lefts[channel * bands : (channel + 1) * bands]
+            change = Change.of(here, sub.weight[channel], sub.faint[channel], sign)
+            self.sums.change(sub, channel, change)
 
     def judge(self, sub: Contribution, scatter: Sequence[float] = (), binned: Float32 | None = None) -> Judge:
         """Who judges a sub before the stack as it is; scatter where it is known."""
@@ -222,22 +224,18 @@ class RunningStack:
 
     def _beside_mean(self, band: Band, channel: int) -> Compared:
         """A band of a sub beside the running mean, or beside the fixed one of a second pass."""
-        y0, y1 = band.y0, band.y0 + len(band.y)
-        deviation = self.scratch.take("deviation", band.y.shape)
-        if self.fixed is not None:
-            mean, count = self.fixed.mean[channel][y0:y1], None
-        else:
-            mean = self.sums.mean_band(channel, y0, y1, self.scratch)
-            count = self.sums.count[channel, y0:y1]
-        np.subtract(band.y, mean, out=deviation)
-        band.erase(deviation, 0)
-        return Compared(deviation, mean.__getitem__, count, band.counts)
+        y0, y1 = band.y0, band.y0 + len(band.q)
+        if self.fixed:
+            mean = self.fixed.mean[channel][y0:y1]
+            return beside(band, mean, None, self.scratch.take("deviation", mean.shape))
+        mean = self.sums.mean_band(channel, y0, y1, self.scratch)
+        return beside(band, mean, self.sums.count[channel, y0:y1], mean)
 
-    def judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Change:
+    def judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Left:
         """Judge and settle a band; what is yet to be changed."""
         band = sub.band(channel, y0, y1, self.scratch)
         masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
-        return self.sums.settle(sub, channel, band, masked, self.scratch, 1)
+        return self.sums.settle(sub, channel, band, masked, 1)
 
     def crossed(self, sub: Contribution, channel: int, flat: Indices) -> Indices:
         """Those of these sorted flat output pixels at which the sub counts in full."""
@@ -253,9 +251,9 @@ class RunningStack:
         def withdraw(rows: tuple[int, int]) -> None:
             here = within(flat, rows[0] * width, rows[1] * width)
             if here.size:
-                y, weight = sub.band(channel, *rows, self.scratch).y.reshape(-1)[here], sub.weight[channel]
-                quantise(y, -weight, y)
-                self.sums.change(sub, channel, Change.of(here, y, -weight, -1).moved(rows[0] * width))
+                q = sub.band(channel, *rows, self.scratch).q.reshape(-1)[here]
+                change = Change.withdrawn(here + rows[0] * width, q, sub.weight[channel])
+                self.sums.change(sub, channel, change)
 
         self.each(withdraw, sub.bands())
 
@@ -318,8 +316,7 @@ class RunningStack:
 
     def coverage(self, channel: int = 0) -> Mask:
         """Where the stack has a value."""
-        covered: Mask = self.sums.weight[channel] > 0
-        return covered
+        return np.asarray(self.sums.weight[channel] > 0)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything a checkpoint needs, as named arrays that share memory with the stack."""

@@ -29,7 +29,8 @@ PHASE_ERROR_PX = 0.008
 class Taps(NamedTuple):
     """Weights of shape (PHASES + 1, n); tap k reads the pixel k - before from the whole part.
 
-    nodes (NODES + 1, n): the broken line through the phases that is nearest to the weights.
+    nodes (NODES, n): the broken line through the phases that is nearest to the weights; the first node,
+    moved by a tap, is also the last.
     """
 
     weights: Float32
@@ -77,7 +78,7 @@ def taps(kernel: Kernel, stretch: int = 1) -> Taps:
     hats = np.maximum(1 - np.abs(NODES * phase - np.arange(NODES + 1)), 0)
     # Keeps sums of 1 and centroids, which are linear in the phase; what it smears at one phase it
     # sharpens at another.
-    nodes = np.linalg.lstsq(hats, weights, rcond=None)[0]
+    nodes = np.linalg.lstsq(hats, weights, rcond=None)[0][:-1]
     return Taps(weights.astype(np.float32), reach * stretch - 1, nodes.astype(np.float32))
 
 
@@ -135,10 +136,27 @@ def horizontal(rows: Float32, first_row: int, line: Line, kernel: Taps, out: Flo
             target[:, left - a : right - a] = spread[:, left - a : right - a]
 
 
+class Scale(NamedTuple):
+    """What is made of every pixel on the way: value·factor + offset."""
+
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+AS_IT_IS = Scale()
+
+
 def vertical(
-    mid: Float32, first_row: int, line: Line, kernel: Taps, out: Float32, pad: int, spare: Float32
+    mid: Float32,
+    first_row: int,
+    line: Line,
+    kernel: Taps,
+    out: Float32,
+    pad: int,
+    spare: Float32,
+    scale: Scale = AS_IT_IS,
 ) -> None:
-    """out(x, j) = sum over k of w_k·mid[floor(Y) + k, x], Y = along·j + across·x + start.
+    """out(x, j) = scale of the sum over k of w_k·mid[floor(Y) + k, x], Y = along·j + across·x + start.
 
     mid's row 0 is the source's row first_row; its ends must be the source's own ends or beyond the taps.
     out is (rows + 2·pad, width), j = 0 at row pad; spare another such array. Rows beyond the source's hold
@@ -149,13 +167,14 @@ def vertical(
     if abs(line.across) * width <= 2 * PHASE_ERROR_PX:
         whole, phase = whole_and_phase(start + line.across * (width - 1) / 2)
         here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
-        _correlate(mid[here], kernel.weights[phase][:, None], out[there], (0, kernel.before))
-    elif NODES * abs(line.across) * _NARROW > 1:
-        shift = line.across * np.arange(width) + start
-        _vertical_by_column(mid, first_row, shift, kernel, out[pad : pad + n])
+        weights = np.float32(scale.factor) * kernel.weights[phase]
+        _correlate(mid[here], weights[:, None], out[there], (0, kernel.before), scale.offset)
+        return
+    shift = line.across * np.arange(width) + start
+    if NODES * abs(line.across) * _NARROW > 1:
+        _vertical_by_column(mid, first_row, shift, kernel, out[pad : pad + n], scale)
     else:
-        shift = line.across * np.arange(width) + start
-        _vertical_blended(mid, first_row, shift, kernel, out, pad, spare)
+        _vertical_blended(mid, first_row, shift, kernel, out, pad, spare, scale)
 
 
 _NARROW = 64
@@ -170,40 +189,58 @@ def _rows_of(top: int, n: int, kernel: Taps, height: int, pad: int) -> tuple[sli
 
 
 def _vertical_blended(
-    mid: Float32, first_row: int, shift: Float64, kernel: Taps, out: Float32, pad: int, spare: Float32
+    mid: Float32,
+    first_row: int,
+    shift: Float64,
+    kernel: Taps,
+    out: Float32,
+    pad: int,
+    spare: Float32,
+    scale: Scale,
 ) -> None:
-    """The vertical pass where the phase drifts slowly: out + r·spare, r running from node to node.
+    """The vertical pass where the phase drifts slowly: what even nodes give, what odd ones, and between them.
 
-    Two long calls per node take the place of many short ones.
+    One long call per node takes the place of many short ones; it reaches from the node before to the next.
     """
     place = NODES * shift
-    node = np.floor(place)
-    cuts = [0, *(np.flatnonzero(node[1:] != node[:-1]) + 1).tolist(), len(node)]
+    node = np.floor(place).astype(np.int64)
+    edges = [0, *(np.flatnonzero(node[1:] != node[:-1]) + 1).tolist(), len(node)]
     n, anchor = len(out) - 2 * pad, (0, kernel.before)
-    inner = slice(pad, pad + n)
-    steps = np.diff(kernel.nodes, axis=0)
-    for x, end in pairwise(cuts):
-        whole, m = divmod(int(node[x]), NODES)
-        here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
+    inner, weights = slice(pad, pad + n), (np.float32(scale.factor) * kernel.nodes)[:, :, None]
+    first, last = int(node[0]), int(node[-1])
+    # columns between two nodes are counted from the lower one of them
+    nodes = range(first, last + 2) if last >= first else range(first + 1, last - 1, -1)
+    wholes = sorted({m // NODES for m in nodes})
+    rows = {whole: _rows_of(whole - first_row, n, kernel, len(mid), pad) for whole in wholes}
+    for m, x, end in zip(nodes, [0, *edges[:-1]], [*edges[1:], edges[-1]], strict=True):
+        whole, phase = divmod(m, NODES)
+        target, (here, there) = spare if m % 2 else out, rows[whole]
         if there.start > pad or there.stop < pad + n:
-            spare[inner, x:end] = 0
-        rows = mid[here, x:end]
-        _correlate(rows, kernel.nodes[m][:, None], out[there, x:end], anchor)
-        _correlate(rows, steps[m][:, None], spare[there, x:end], anchor)
-    np.multiply(spare[inner], (place - node).astype(np.float32), out=spare[inner])
-    np.add(out[inner], spare[inner], out=out[inner])
+            target[inner, x:end] = 0
+        _correlate(mid[here, x:end], weights[phase], target[there, x:end], anchor, scale.offset)
+    even, odd = out[inner], spare[inner]
+    towards_odd = (place - node).astype(np.float32)
+    np.subtract(1, towards_odd, out=towards_odd, where=node % 2 == 1)
+    np.subtract(odd, even, out=odd)
+    np.multiply(odd, towards_odd, out=odd)
+    np.add(even, odd, out=even)
 
 
-def _correlate(source: Float32, weights: Float32, out: Float32, anchor: tuple[int, int]) -> None:
+def _correlate(
+    source: Float32, weights: Float32, out: Float32, anchor: tuple[int, int], offset: float = 0.0
+) -> None:
     if source.size:
-        cv2.filter2D(source, -1, weights, dst=out, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+        border = cv2.BORDER_REPLICATE
+        cv2.filter2D(source, -1, weights, dst=out, anchor=anchor, delta=offset, borderType=border)
 
 
-def _vertical_by_column(mid: Float32, first_row: int, shift: Float64, kernel: Taps, out: Float32) -> None:
+def _vertical_by_column(
+    mid: Float32, first_row: int, shift: Float64, kernel: Taps, out: Float32, scale: Scale
+) -> None:
     """The vertical pass with a phase for every column: one multiply-add per tap on runs of equal floor(Y)."""
     n, width = out.shape
     whole, phase = np.divmod(np.rint(shift * PHASES).astype(np.int64), PHASES)
-    weights = np.ascontiguousarray(kernel.weights[phase].T)
+    weights = np.ascontiguousarray(np.float32(scale.factor) * kernel.weights[phase].T)
     cuts = [0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), width]
     for x, end in pairwise(cuts):
         tall = max(8, _CACHED_PX // (end - x))
@@ -217,6 +254,8 @@ def _vertical_by_column(mid: Float32, first_row: int, shift: Float64, kernel: Ta
             for k in range(1, len(weights)):
                 np.multiply(rows[k : k + len(part)], weights[k, x:end], out=product)
                 np.add(part, product, out=part)
+            if scale.offset:
+                np.add(part, np.float32(scale.offset), out=part)
 
 
 _CACHED_PX = 60_000

@@ -17,7 +17,7 @@ from starwell.errors import FileDamaged
 from starwell.frame import Float32, Float64
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
 from starwell.stack.halves import Halves, Reached, Zeros
-from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of, quantise
+from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of
 from starwell.stack.rejection import CELL, NoiseMap
 
 _MODEL_ONE = float(1 << 20)
@@ -25,6 +25,17 @@ _MODEL_ONE = float(1 << 20)
 
 MOST_SUBS = (1 << 15) - 1
 """So many subs of weight 1 fit the weights' 32 bits."""
+
+
+class Left(NamedTuple):
+    """What the rectangle of a band leaves to be changed: flat output indices and q there, in three parts.
+
+    counts: how many are ragged (to be added), masked (to be taken back) and faint (to be made so).
+    """
+
+    flat: Indices
+    q: Float32
+    counts: tuple[int, int, int]
 
 
 class Change(NamedTuple):
@@ -36,23 +47,27 @@ class Change(NamedTuple):
     subs: NDArray[np.uint16]
 
     @classmethod
-    def of(cls, flat: Indices, q: Float32, weight: int, subs: int) -> Change:
-        """The same weight and count everywhere."""
+    def withdrawn(cls, flat: Indices, q: Float32, weight: int) -> Change:
+        """Take these back."""
         here = flat.shape
-        return cls(flat, q.astype(np.float64), np.full(here, weight, np.int32), _counted(here, subs))
+        return cls(flat, -q.astype(np.float64), np.full(here, -weight, np.int32), np.full(here, _LESS))
 
     @classmethod
-    def all(cls, changes: Iterable[Change]) -> Change:
-        """One after the other."""
-        return cls(*(np.concatenate(parts) for parts in zip(*changes, strict=True)))
+    def of(cls, lefts: Iterable[Left], weight: int, faint: int, sign: int) -> Change:
+        """What bands have left, sign times; weight, faint: see Contribution."""
+        flats, qs, parts = zip(*lefts, strict=True)
+        q, counts, times = np.concatenate(qs).astype(np.float64), np.ravel(parts), len(parts)
 
-    def moved(self, by: int) -> Change:
-        """The same at indices larger by this much."""
-        return self._replace(flat=self.flat + by)
+        def each(ragged: int, masked: int, faint: int) -> NDArray[np.int64]:
+            return np.repeat(np.tile([sign * ragged, sign * masked, sign * faint], times), counts)
+
+        signs = each(1, -1, -1)
+        q = q * signs + np.rint(q * (faint / weight)) * each(0, 0, 1)
+        weights = each(weight, -weight, faint - weight).astype(np.int32)
+        return cls(np.concatenate(flats), q, weights, signs.astype(np.uint16))
 
 
-def _counted(shape: tuple[int, ...], subs: int) -> NDArray[np.uint16]:
-    return np.full(shape, subs % (1 << 16), np.uint16)
+_LESS = np.uint16((1 << 16) - 1)
 
 
 class Accumulators:
@@ -123,28 +138,22 @@ class Accumulators:
         rows = np.s_[channel, y0:y1]
         return Sums(self.sum[rows], self.weight[rows], self.count[rows])
 
-    def settle(
-        self, sub: Contribution, channel: int, band: Band, masked: Indices, scratch: Scratch, sign: int
-    ) -> Change:
+    def settle(self, sub: Contribution, channel: int, band: Band, masked: Indices, sign: int) -> Left:
         """Add a band's pixels (or take them out), as if the whole rectangle counted; what is yet to `change`.
 
-        masked: band-flat pixels that count but are to be left out; repaired ones get their faint weight.
+        masked: band-flat pixels that count but are to be left out. Taking out turns the band's own signs.
         """
-        y0, y, reach, faint = band
-        weight, q = sign * sub.weight[channel], scratch.take("work", y.shape)
-        quantise(y, weight, q)
+        y0, q, weight, (reach, ragged, faint) = band
+        places = np.concatenate([ragged, masked, faint])
+        left = Left(places + y0 * q.shape[1], q.reshape(-1)[places], (ragged.size, masked.size, faint.size))
+        if sign < 0:
+            np.negative(q, out=q)
         inner = reach.inner
-        total, weights, subs = self.band(channel, y0, y0 + len(y))
-        accumulate(q[inner], weight, Sums(total[inner], weights[inner], subs[inner]))
+        total, weights, subs = self.band(channel, y0, y0 + len(q))
+        accumulate(q[inner], sign * weight, Sums(total[inner], weights[inner], subs[inner]))
         if sub.odd:
-            self.halves.add(channel, y0, q, inner, weight)
-        ragged = reach.ragged(y.shape[1])
-        rest = Change.of(ragged, q.reshape(-1)[ragged], weight, sign)
-        out = np.concatenate([masked, faint])
-        less = Change.of(out, -q.reshape(-1)[out], -weight, -sign)
-        share = sign * sub.faint[channel]
-        little = Change.of(faint, np.rint(y.reshape(-1)[faint] * np.float32(share)), share, 0)
-        return Change.all([rest, less, little]).moved(y0 * y.shape[1])
+            self.halves.add(channel, y0, q, inner, sign * weight)
+        return left
 
     def change(self, sub: Contribution, channel: int, change: Change) -> None:
         """Add single output pixels to the sums; an index may repeat."""
@@ -158,8 +167,8 @@ class Accumulators:
     def mean_band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Float32:
         """Mean in ADU of these rows in scratch, not a number where there is none."""
         sums = self.band(channel, y0, y1)
-        out = scratch.take("mean", sums.total.shape)
-        mean_of(sums.total, sums.weight, out, scratch.take("work", out.shape))
+        out = scratch.take("deviation", sums.total.shape)
+        mean_of(sums.total, sums.weight, out)
         return out
 
     def mean(self, channel: int, step: int, scratch: Scratch, out: Float32 | None = None) -> Float32:

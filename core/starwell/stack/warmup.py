@@ -8,7 +8,7 @@ once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,17 +19,17 @@ import numpy as np
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32
-from starwell.stack.contribution import Band, Contribution, within
+from starwell.stack.contribution import Band, Contribution
 from starwell.stack.heap import give_back
-from starwell.stack.held import MISSING, Block, Grid, HeldSubs, Steps, spare_planes
+from starwell.stack.held import BLOCK_ROWS, MISSING, Block, Grid, HeldSubs, Steps, spare_planes
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.kernels import Indices, Scratch, distinct, flat_true
 from starwell.stack.ledger import Entry, State, pack
-from starwell.stack.reach import Reach
+from starwell.stack.reach import Cover, within
 from starwell.stack.rejection import Rule, Scene, survey
 from starwell.stack.ring import RING
 from starwell.stack.running import Added, RunningStack
-from starwell.stack.sums import Change
+from starwell.stack.sums import Left
 from starwell.stack.trails import Trail
 
 STEPS_PER_SIGMA = 16
@@ -84,7 +84,7 @@ class _Ring:
         self._grid: Grid = ()
         self._subs: list[Contribution] = []
         self._rules: list[list[Rule]] = []
-        self._reaches: list[dict[Block, tuple[Reach, Indices]]] = []
+        self._covers: list[dict[Block, Cover]] = []
 
     def hold(self, i: int, calibrated: Calibrated, entry: Entry) -> None:
         """Warp and keep a sub."""
@@ -102,14 +102,15 @@ class _Ring:
         stack.in_threads(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
         sub.calibrated = replace(calibrated, pixels=calibrated.pixels[..., :0, :0])
         self._subs.append(sub)
-        self._reaches.append({block: self._reach(i, block) for block in self._held.blocks})
+        covers = [sub.covers(channel, BLOCK_ROWS) for channel in stack.channels]
+        self._covers.append({block: covers[block[0]][block[1] // BLOCK_ROWS] for block in self._held.blocks})
 
     def _grid_of(self, sub: Contribution, channel: int) -> tuple[float, float]:
         """Level and step of a channel, from the middle rows of the first sub."""
         middle = self._stack.size[0] // 2
         band = sub.band(channel, middle, min(middle + 8, self._stack.size[0]), self._stack.scratch)
-        seen = band.y[band.reach.inner]
-        level = float(np.median(seen)) if seen.size else 0.0
+        seen = band.q[band.cover.reach.inner]
+        level = float(np.median(seen)) / band.weight if seen.size else 0.0
         variance = self._rules[0][channel].noise.variance(np.full(1, level, np.float32), ...)
         return level, math.sqrt(float(np.median(variance))) / STEPS_PER_SIGMA
 
@@ -121,12 +122,11 @@ class _Ring:
         judged = [found for group in _pairs(len(self._subs)) for found in self._judged(group)]
         masks = [found for found, *_ in judged]
         del self._median
-        changes = stack.in_threads(partial(self._pour, masks), self._held.blocks)
+        lefts = stack.in_threads(partial(self._pour, masks), self._held.blocks)
+        by_channel = sorted(range(len(lefts)), key=self._held.blocks.__getitem__)
         added = []
         for i, (sub, (masked, scatter, trails)) in enumerate(zip(self._subs, judged, strict=True)):
-            for channel in stack.channels:
-                here = [c[i] for (c0, *_), c in zip(self._held.blocks, changes, strict=True) if c0 == channel]
-                stack.sums.change(sub, channel, Change.all(here))
+            stack.leave(sub, [lefts[k][i] for k in by_channel])
             stack.counted(sub, masked, [rule.noise for rule in self._rules[i]], 1)
             entry = replace(sub.entry, masks=tuple(map(pack, masked)), scatter=scatter, state=State.STACKED)
             added.append(Added(entry, sum(m.size for m in masked) / stack.sums.count.size, trails))
@@ -164,31 +164,24 @@ class _Ring:
         half += np.float32(level)
         return half
 
-    def _reach(self, i: int, block: Block) -> tuple[Reach, Indices]:
-        """What of a block counts in sub i: see Band."""
-        channel, y0, y1 = block
-        reach, width = Reach(*self._subs[i].warp.valid(channel, y0, y1)), self._stack.size[1]
-        faint = within(self._subs[i].defects[channel], y0 * width, y1 * width)
-        return reach, faint[reach.covers(faint, width)]
-
     def _compared(self, i: int, channel: int, y0: int, y1: int) -> Compared:
         """Rows of a held sub beside the median, those up to the end of a block."""
         block = self._held.block_of(channel, y0)
         y1 = min(y1, block[2])
         held = self._held.planes(block)[i][y0 - block[1] : y1 - block[1]]
         middle, (level, step) = self._median[channel, y0:y1], self._grid[channel]
-        deviation = self._stack.scratch.take("deviation", held.shape)
-        cv2.subtract(held, middle, dst=deviation, dtype=cv2.CV_32F)
-        np.multiply(deviation, np.float32(step), out=deviation)
+        deviation = self._stack.scratch.take("steps apart", held.shape, np.int16)
+        cv2.subtract(held, middle, dst=deviation)
         here = (channel, y0, y1)
-        band = Band(y0, deviation, *(self._reaches[i].get(here) or self._reach(i, here)))
+        cover = self._covers[i].get(here) or self._subs[i].cover(*here)
+        band = Band(y0, deviation, 0, cover)
         band.erase(deviation, 0)
 
         def mean(where: Any) -> Float32:
             m: Float32 = middle[where] * np.float32(step) + np.float32(level)
             return m
 
-        return Compared(deviation, mean, None, band.counts)
+        return Compared(deviation, step, mean, None, band.counts)
 
     def _judged(
         self, group: Sequence[int]
@@ -205,7 +198,7 @@ class _Ring:
 
         tasks = [(i, j, block) for block in self._held.blocks for i, j in zip(group, judges, strict=True)]
         stack.in_threads(judge_block, tasks)
-        trails = stack.in_threads(Judge.trails, judges)
+        trails = stack.in_threads(lambda judge: judge.trails(None, _one_by_one), judges)
         for i, judge, found in zip(group, judges, trails, strict=True):
             under = distinct(*(trail.pixels(stack.size) for trail in found)) if found else None
             yield [self._masked(i, judge, channel, under) for channel in stack.channels], judge.scatter, found
@@ -214,17 +207,23 @@ class _Ring:
         masks = judge.masks(channel)
         return masks if under is None else distinct(masks, self._stack.crossed(self._subs[i], channel, under))
 
-    def _pour(self, masks: list[list[Indices]], block: Block) -> list[Change]:
+    def _pour(self, masks: list[list[Indices]], block: Block) -> list[Left]:
         """Replace what a block holds by its sums; per sub what is yet to change."""
         channel, y0, y1 = block
         width, scratch = self._stack.size[1], self._stack.scratch
-        changes = []
+        lefts = []
         for i, plane in enumerate(self._held.taken(block, self._scratch)):
-            y = self._held.pixels(i, block, plane, self._grid, scratch)
-            band = Band(y0, y, *self._reaches[i][block])
+            sub = self._subs[i]
+            weight = sub.weight[channel]
+            q = self._held.pixels(i, block, plane, self._grid, weight, scratch)
+            band = Band(y0, q, weight, self._covers[i][block])
             masked = within(masks[i][channel], y0 * width, y1 * width)
-            changes.append(self._stack.sums.settle(self._subs[i], channel, band, masked, scratch, 1))
-        return changes
+            lefts.append(self._stack.sums.settle(sub, channel, band, masked, 1))
+        return lefts
+
+
+def _one_by_one(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    return [work(item) for item in items]
 
 
 def _placed(shape: tuple[int, ...], room: Float32 | None) -> Steps:
@@ -253,21 +252,33 @@ def median(held: Sequence[Steps], out: Steps, scratch: Scratch) -> None:
         np.minimum(lowest, plane, out=lowest)
     lacking = flat_true(lowest == MISSING)
     planes = list(held)
-    for a, b in _MEDIAN_OF_SEVEN:
-        low, high = free.pop(), free.pop()
-        np.minimum(planes[a], planes[b], out=low)
-        np.maximum(planes[a], planes[b], out=high)
-        free += [plane for plane in (planes[a], planes[b]) if not any(plane is mine for mine in held)]
-        planes[a], planes[b] = low, high
+    for (a, b), lower, upper in _MEDIAN_OF_SEVEN:
+        before = planes[a], planes[b]
+        for at, wanted, extreme in ((a, lower, np.minimum), (b, upper, np.maximum)):
+            if wanted:
+                planes[at] = extreme(*before, out=free.pop())
+        free += [plane for plane in before if not any(plane is mine for mine in held)]
     np.copyto(out, planes[RING // 2])
     out.reshape(-1)[lacking] = _median_of_some(np.stack([h.reshape(-1)[lacking] for h in held])[:, None])
 
 
-_MEDIAN_OF_SEVEN = (
+_EXCHANGES = (
     *((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6), (2, 3)),
     *((3, 6), (4, 5), (1, 4), (1, 3), (3, 4)),
 )
-"""Exchanges after which the middle one of seven is in its place (J. L. Smith, XRT, 1996)."""
+"""After these the middle one of seven is in its place (J. L. Smith, XRT, 1996)."""
+
+
+def _needed(exchanges: Sequence[tuple[int, int]], wanted: int) -> list[tuple[tuple[int, int], bool, bool]]:
+    """Which side of every exchange has a part in what ends at `wanted`."""
+    needed, found = {wanted}, []
+    for a, b in reversed(exchanges):
+        found.append(((a, b), a in needed, b in needed))
+        needed |= {a, b} if needed & {a, b} else set()
+    return found[::-1]
+
+
+_MEDIAN_OF_SEVEN = _needed(_EXCHANGES, RING // 2)
 
 
 def _median_of_some(held: Steps) -> Steps:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from starwell.align.transform import Transform
 from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
-from starwell.stack.kernels import Indices, Kernel, Scratch, distinct
+from starwell.stack.kernels import Indices, Kernel, Scratch, distinct, flat_true
 from starwell.stack.route import Route, margin, narrow, route_of
-from starwell.stack.strips import Line, Taps, horizontal, strip_length, taps, vertical
+from starwell.stack.strips import AS_IT_IS, Line, Scale, Taps, horizontal, strip_length, taps, vertical
 
 RINGING = 0.3
 """An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
@@ -105,36 +105,46 @@ class Warp:
         covered: Mask = (x >= first[y][:, None]) & (x < end[y][:, None])
         return covered
 
-    def band(self, pixels: Float32, channel: int, y0: int, y1: int, scratch: Scratch) -> Float32:
-        """Output rows y0 … y1 of a channel, (y1 - y0, width), in scratch until the next call.
+    def band(
+        self,
+        pixels: Float32,
+        channel: int,
+        y0: int,
+        y1: int,
+        scratch: Scratch,
+        scale: Scale = AS_IT_IS,
+    ) -> Float32:
+        """Output rows y0 … y1 of a channel, scaled, (y1 - y0, width), in scratch until the next call.
 
         pixels: H×W mosaic or 3×H×W, free of not-a-number. Pixels outside `valid` hold anything finite.
         Several planes of a channel (the two greens) are averaged.
         """
         routes = self._routes[channel]
-        total = self._plane(pixels, routes[0], y0, y1, scratch, "plane")
+        share = scale if len(routes) == 1 else Scale(scale.factor / len(routes), scale.offset / len(routes))
+        total = self._plane(pixels, routes[0], y0, y1, scratch, "plane", share)
         for route in routes[1:]:
-            np.add(total, self._plane(pixels, route, y0, y1, scratch, "next plane"), out=total)
-        if len(routes) > 1:
-            np.multiply(total, np.float32(1 / len(routes)), out=total)
+            np.add(total, self._plane(pixels, route, y0, y1, scratch, "next plane", share), out=total)
         return total
 
-    def _plane(self, pixels: Float32, route: Route, y0: int, y1: int, scratch: Scratch, name: str) -> Float32:
+    def _plane(
+        self, pixels: Float32, route: Route, y0: int, y1: int, scratch: Scratch, name: str, scale: Scale
+    ) -> Float32:
         view = route.view(self.planes.view(pixels, route.plane))
         width = self.output_size[1]
-        if route.whole_shift is not None:
-            out = scratch.take(name, (y1 - y0, width))
-            _copy(view, route.whole_shift, y0, out)
-            return out
-        if route.strips:
+        if route.strips and route.whole_shift is None:
             tables = taps(self.kernel, route.per_plane_px), taps(self.kernel)
-            out = _strips(view, route, (y0, y1), width, tables, scratch, name)
+            out = _strips(view, route, (y0, y1), width, tables, scratch, name, scale)
         else:
             out = scratch.take(name, (y1 - y0, width))
-            _affine(view, route, y0, out, self.kernel)
-        if self.kernel is not Kernel.LINEAR:
+            if route.whole_shift is not None:
+                _copy(view, route.whole_shift, y0, out)
+            else:
+                _affine(view, route, y0, out, self.kernel)
+            if scale != AS_IT_IS:
+                cv2.addWeighted(out, scale.factor, out, 0, scale.offset, dst=out)
+        if self.kernel is not Kernel.LINEAR and route.whole_shift is None:
             first, end = self.valid(route.plane.channel, y0, y1)
-            _clamp_ringing(view, route, y0, out, slice(int(first.min()), int(end.max())))
+            _clamp_ringing(view, route, y0, out, slice(int(first.min()), int(end.max())), scale)
         return out
 
     def near(self, channel: int, xy: NDArray[np.int64]) -> Indices:
@@ -170,6 +180,7 @@ def _strips(
     tables: tuple[Taps, Taps],
     scratch: Scratch,
     name: str,
+    scale: Scale,
 ) -> Float32:
     """Two one-dimensional passes.
 
@@ -194,7 +205,7 @@ def _strips(
         horizontal(source, top, line, across, mid, pad)
         for parity in range(ratio):
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
-            vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad, spare)
+            vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad, spare, scale)
     return spread[pad * ratio : pad * ratio + y1 - y0]
 
 
@@ -255,12 +266,12 @@ _SAMPLED_AT = (0.1, 0.4, 0.6, 0.9)
 """Where in a band the rows are of which the sky is taken."""
 
 
-def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32, columns: slice) -> None:
+def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32, columns: slice, scale: Scale) -> None:
     """Lift the dark rings of the negative taps beside hard edges: saturated stars, glitches.
 
     v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the sky
     of a few source rows are looked at, sigma from the lower quartile: noise and the peaks of stars keep
-    their linear interpolation. columns: those that anything is of.
+    their linear interpolation. columns: those that anything is of. scale: what was made of the view.
     """
     out = out[:, columns]
     if not out.size:
@@ -268,18 +279,19 @@ def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32, columns: 
     t = route.to_plane
     middle = t.c * (columns.start + out.shape[1] / 2) + t.d * y0 + t.ty
     rows = [min(max(round(middle + t.d * len(out) * part), 0), len(view) - 1) for part in _SAMPLED_AT]
-    sample = view[rows, ::16].ravel()
+    sample = view[rows, :: max(1, view.shape[1] // 150)].ravel()
     half = sample.size // 2
     sample.partition((half // 2, half))
     sky = float(sample[half])
-    limit = sky - 6 * (sky - float(sample[half // 2])) / 0.6745
+    limit = scale.factor * (sky - 6 * (sky - float(sample[half // 2])) / 0.6745) + scale.offset
     if out.min() >= limit:
         return
-    y, x = np.nonzero(out < np.float32(limit))
+    y, x = np.divmod(flat_true(out < np.float32(limit)), out.shape[1])
     there = np.stack([x + columns.start, y + y0], axis=1)
     at = np.floor(route.to_plane.apply(there)).astype(np.int64)
     left, top = (np.clip(at[:, k], 0, n - 2) for k, n in ((0, view.shape[1]), (1, view.shape[0])))
     inner = np.stack([view[top + j, left + i] for i in (0, 1) for j in (0, 1)])
+    inner = inner * np.float32(scale.factor) + np.float32(scale.offset)
     floor, ceiling = inner.min(axis=0), inner.max(axis=0)
     values = out[y, x]
     out[y, x] = np.where(values < floor - RINGING * (ceiling - floor), floor, values)
