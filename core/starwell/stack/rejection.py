@@ -243,7 +243,8 @@ def outliers(
     if sharp.any():
         found = distinct(found, _edges(deviation, unit_adu, places[sharp], sigma[sharp]))
     blob = BLOB_PX * rule.grain**2
-    return distinct(found, _grown(found, shape, blob)) if found.size >= blob else found
+    grown = _grown(found, shape, blob) if found.size >= blob else found[:0]
+    return distinct(found, grown) if grown.size else found
 
 
 @cache
@@ -285,14 +286,12 @@ def _labels(start: Indices, end: Indices, count: int) -> Indices:
 def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:
     """The surroundings of connected (8-neighbour) blobs of at least `blob` pixels; found is sorted."""
     width = shape[1]
-    links = []
-    for step in (1, width - 1, width, width + 1):
-        at = np.minimum(np.searchsorted(found, found + step), found.size - 1)
-        here = np.flatnonzero(found[at] == found + step)
-        links.append(np.stack([here, at[here]]))
-    start, end = np.concatenate(links, axis=1)
-    if start.size < blob - 1:
+    wanted = found + np.array([1, width - 1, width, width + 1])[:, None]
+    at = np.minimum(np.searchsorted(found, wanted), found.size - 1)
+    linked = found[at] == wanted
+    if np.count_nonzero(linked) < blob - 1:
         return found[:0]
+    start, end = np.nonzero(linked)[1], at[linked]
     label = _labels(start, end, found.size)
     big = found[np.bincount(label)[label] >= blob]
     if not big.size:

@@ -219,8 +219,7 @@ def _vertical_blended(
             target[inner, x:end] = 0
         _correlate(mid[here, x:end], weights[phase], target[there, x:end], anchor, scale.offset)
     even, odd = out[inner], spare[inner]
-    towards_odd = (place - node).astype(np.float32)
-    np.subtract(1, towards_odd, out=towards_odd, where=node % 2 == 1)
+    towards_odd = np.abs(place - node - node % 2).astype(np.float32)
     np.subtract(odd, even, out=odd)
     np.multiply(odd, towards_odd, out=odd)
     np.add(even, odd, out=even)
