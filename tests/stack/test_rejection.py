@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import sep
 
 from starwell.align.transform import Transform
 from starwell.frame import Float64
+from starwell.stack import judge
 from starwell.stack.exact import second_pass
 from starwell.stack.ledger import unpack
 from starwell.stack.rejection import STAR_ADU, survey
@@ -158,3 +160,21 @@ def test_a_scene_knows_stars_from_nebulae() -> None:
     assert STAR_ADU * scene.star[90, 30] == pytest.approx(0.2 * 1000, rel=0.1)
     assert STAR_ADU * scene.star[64, 64] < 0.2 * 30
     assert scene.low.shape == (16, 16)
+
+
+def test_the_scatter_of_a_turned_field_is_that_of_all_its_phases(
+    make_field: Any, stack_up: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field = make_field(size=(768, 192))
+    stack, _ = stack_up(field, [Transform()] * 12, field.sub)
+    for number, deg in ((20, 0.11), (21, 0.2), (22, -0.3)):
+        move = Transform.similarity(deg, 1.0, 0.3, 0.4)
+        sub = stack.contribution(field.sub(number, move), field.entry(number, move))
+        scatter = []
+        for heights in (judge._MOST_SAMPLES, 1000):
+            monkeypatch.setattr(judge, "_MOST_SAMPLES", heights)
+            one = stack.judge(sub)
+            one.measure_scatter(partial(stack._compared, sub), stack.each)
+            scatter += one.scatter
+            monkeypatch.undo()
+        assert scatter[0] == pytest.approx(scatter[1], rel=0.025)
