@@ -86,15 +86,17 @@ def reaches(first: Spans, end: Spans, rows: int) -> list[Reach]:
 
 def ragged(bands: list[Reach], width: int) -> Indices:
     """Sorted flat indices, over all bands, of the covered pixels outside the bands' rectangles."""
-    starts, ends = [], []
+    first, end = (np.concatenate([getattr(reach, name) for reach in bands]) for name in ("first", "end"))
+    left, right = end.copy(), end.copy()  # rows beside a rectangle are all to its left
+    y = 0
     for reach in bands:
         rows, columns = reach.inner
-        left, right = reach.end.copy(), reach.end.copy()  # rows beside the rectangle are all to its left
-        left[rows] = np.minimum(columns.start, left[rows])
-        right[rows] = np.maximum(columns.stop, reach.first[rows])
-        starts.append(np.stack([reach.first, right], axis=1))
-        ends.append(np.stack([left, reach.end], axis=1))
-    start, end = np.concatenate(starts), np.concatenate(ends)
+        inside = slice(y + rows.start, y + rows.stop)
+        left[inside], right[inside] = columns.start, columns.stop
+        y += len(reach.first)
+    np.minimum(left, end, out=left)
+    np.maximum(right, first, out=right)
+    start, end = np.stack([first, right], axis=1), np.stack([left, end], axis=1)
     row = width * np.arange(len(start))[:, None]
     length = np.maximum(end - start, 0).reshape(-1)
     before = np.cumsum(length) - length
