@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from starwell.measure.background import background, bin_by
+from starwell.measure.background import background
 
 
 def test_a_gradient_is_known_everywhere_even_beyond_the_outer_centres(mono):
@@ -38,14 +38,3 @@ def test_pixels_without_a_number_are_left_out(mono):
 def test_tiny_frames_have_a_sky(size, mono):
     pixels = np.random.default_rng(4).normal(80, 1, size).astype(np.float32)
     assert background(pixels, mono(pixels)).sky_adu[0] == pytest.approx(80, abs=1)
-
-
-def test_a_bin_at_hand_gives_the_same_sky(mono):
-    pixels = np.random.default_rng(5).normal(80, 4, (1100, 1200)).astype(np.float32)
-    own, given = background(pixels, mono(pixels)), background(pixels, mono(pixels), bin_by(pixels, 2))
-    assert np.array_equal(own.mesh_adu, given.mesh_adu)
-    assert own.sky_adu[0] == pytest.approx(80, abs=0.1)
-
-
-def test_binning_leaves_out_the_odd_edge():
-    assert bin_by(np.arange(15.0).reshape(3, 5), 2).tolist() == [[3.0, 5.0]]

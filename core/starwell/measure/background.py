@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from starwell.frame import Float32, Float64, Pixels, Planes
+from starwell.measure.halved import Halved
 from starwell.measure.mode import modes
 
 _LARGEST_BOX_PX = 256
@@ -52,18 +53,17 @@ def _cell(nodes: Float64, at: Float64) -> tuple[np.ndarray[tuple[int, ...], np.d
     return index, place - index
 
 
-def background(pixels: Pixels, planes: Planes, half: Float32 | None = None) -> Background:
+def background(pixels: Pixels, planes: Planes) -> Background:
     """Measure the sky of a mosaic or of 3 planes: clipped modes on samples of the 2×2 bin.
 
-    half: the 2×2 bin of an H×W array, if it is there already. Channels of a mosaic are their own planes, the
-    greens averaged. A channel without a finite pixel is 0.
+    Channels of a mosaic are their own planes, the greens averaged. A channel without a finite pixel is 0.
     """
     height, width = pixels.shape[-2:]
     box = int(np.clip(min(height, width) // _BOXES_WANTED, _SMALLEST_BOX_PX, _LARGEST_BOX_PX))
     nx, ny = max(1, round(width / box)), max(1, round(height / box))
     meshes, levels = [], []
     for channel in range(planes.channels):
-        mesh, level = _mesh(_thinned(pixels, planes, channel, half), nx, ny)
+        mesh, level = _mesh(_thinned(pixels, planes, channel), nx, ny)
         meshes.append(mesh)
         levels.append(level)
     x = (np.arange(nx) + 0.5) * width / nx - 0.5
@@ -71,7 +71,7 @@ def background(pixels: Pixels, planes: Planes, half: Float32 | None = None) -> B
     return Background(np.array(meshes), x, y, np.array(levels))
 
 
-def _thinned(pixels: Pixels, planes: Planes, channel: int, half: Float32 | None) -> Float32:
+def _thinned(pixels: Pixels, planes: Planes, channel: int) -> Float32:
     """The channel at half size; of large sensors some rows and columns, for 1,000 px tell a mode."""
     views = [planes.view(pixels, plane) for plane in planes.planes if plane.channel == channel]
     mosaic = planes.planes[0].step == 2
@@ -82,16 +82,8 @@ def _thinned(pixels: Pixels, planes: Planes, channel: int, half: Float32 | None)
         rows, columns = (min(v.shape[axis] for v in views) for axis in (0, 1))
         halves = [np.asarray(v[:rows:down, :columns:across], np.float32) for v in views]
         return np.ascontiguousarray(halves[0] if len(halves) == 1 else (halves[0] + halves[1]) / 2)
-    if half is None:
-        half = bin_by(views[0], 2)
-    return np.ascontiguousarray(half[::down, ::across])
-
-
-def bin_by(plane: Pixels, factor: int) -> Float32:
-    """Mean of factor×factor cells; the remainder at the right and lower edge is left out."""
-    height, width = plane.shape[0] // factor, plane.shape[1] // factor
-    whole = np.asarray(plane[: height * factor, : width * factor], np.float32)
-    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
+    half = Halved(views[0])
+    return np.ascontiguousarray(half[np.arange(0, half.shape[0], down)][:, ::across])
 
 
 def all_finite(samples: Float32) -> bool:

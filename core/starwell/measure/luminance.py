@@ -10,7 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from starwell.frame import Float32, Float64, Pixels, Planes
-from starwell.measure.background import Background, all_finite, bin_by
+from starwell.measure.background import Background, all_finite
+from starwell.measure.halved import bin_by
 
 Index = NDArray[np.intp]
 
@@ -26,7 +27,6 @@ class Luminance:
     factor: sensor px per px of this view. plane (h, w) is the binned luminance, sky included, or None at
     factor 1, where patches are cut from the pixels themselves: a mosaic is smoothed there with a 1-2-1 tent,
     which gives every colour the same kernel about its own place, so that no centroid depends on colour.
-    half: the 2×2 bin of an H×W array, if it is there already.
     """
 
     pixels: Pixels
@@ -34,7 +34,6 @@ class Luminance:
     sky: Background
     factor: int = 1
     plane: Float32 | None = None
-    half: Float32 | None = None
 
     @property
     def mosaic(self) -> bool:
@@ -126,7 +125,7 @@ class Luminance:
         elif self.pixels.ndim == 3:
             plane = np.mean([bin_by(p, factor) for p in self.pixels], axis=0, dtype=np.float32)
         else:
-            plane = self.half if factor == 2 and self.half is not None else bin_by(self.pixels, factor)
+            plane = bin_by(self.pixels, factor)
         if not all_finite(plane):
             level = float(self._shares @ self.sky.sky_adu)
             plane = np.nan_to_num(plane, nan=level, posinf=level, neginf=level)

@@ -8,6 +8,7 @@ import numpy as np
 
 from starwell.frame import Float32, Float64, Pixels, Planes
 from starwell.measure.background import all_finite
+from starwell.measure.halved import Halved
 
 _CLIP = 4.0
 _ROWS_APART = 32
@@ -17,7 +18,7 @@ _ONE_SIGMA = 0.6827
 _FIRST_LOOK = 20_000  # samples: where to start clipping need not be precise
 
 
-def haar_noise(pixels: Pixels, step: int = 1) -> float:
+def haar_noise(pixels: Pixels | Halved, step: int = 1) -> float:
     """Noise per pixel in ADU: the 4-sigma-clipped rms of the Haar diagonal detail on sampled row pairs.
 
     pixels H×W; step 2 compares pixels of the same colour on a Bayer mosaic. The detail is
@@ -59,7 +60,7 @@ def _clipped_rms(size: Float32, guess: float) -> float:
     return sigma
 
 
-def _diagonal_detail(pixels: Pixels, step: int) -> Float32:
+def _diagonal_detail(pixels: Pixels | Halved, step: int) -> Float32:
     """The detail of disjoint 2×2 cells, flat; rows of every mosaic phase take their turn."""
     height, width = pixels.shape
     cells = width // (2 * step) * step

@@ -6,15 +6,16 @@ Where there are many small ones the summits of the bin are all of them; else SEP
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import sep
 
 from starwell.frame import Float32, Float64, Mask
-from starwell.measure.luminance import TENT, Index, Luminance
+from starwell.measure.compact import bright_summits, compact_bands
+from starwell.measure.halved import Halved
+from starwell.measure.luminance import Index, Luminance
 from starwell.measure.noise import haar_noise
 from starwell.measure.profile import Profiles, profiles, shape_of_field
 from starwell.measure.summits import summits
@@ -26,8 +27,6 @@ _LOOKED_AT = 5000
 _SCALES = 5
 _SMALLEST_BIN = 8
 _TRIES = 8
-_SURROUNDINGS = 8  # px; interpolated, they reach twice as far
-_BAND_ROWS, _HALO_ROWS = 128, 2 * _SURROUNDINGS  # whole surroundings, and few enough rows for the cache
 _FEWEST_GOOD = 3
 _MUCH_MORE = 10.0
 _LEAST_ADU = 1.0
@@ -37,6 +36,7 @@ _GRID = 8
 _TENT_NOISE = 0.375  # of white noise, after the tent in both directions
 _ACTIVE = 12_000  # px: 400 stars of 30, of which the brightest are enough
 _MOST_ACTIVE = 30_000  # where those were too few stars, or the faint ones are asked for
+_LOOKS = [(5.0, _ACTIVE), (4.0, _MOST_ACTIVE)]
 _EXTRACT: dict[str, Any] = {  # the plane is smoothed already
     "minarea": 5,
     "filter_kernel": None,
@@ -97,8 +97,11 @@ def find_stars(luminance: Luminance, *, saturation_adu: float, faint: bool = Fal
 
     luminance: at factor 1. saturation_adu: on the pixels' own scale. Thresholds are 5 sigma of the smoothed
     bin, 4 where that finds fewer than 20 stars or faint is asked for. Doughnuts and long trails are measured
-    on 2, 4 or 8 sensor px per px. The luminance's half is smoothed in place: it is of no use afterwards.
+    on 2, 4 or 8 sensor px per px.
     """
+    first = None if faint else _many_small(luminance, _SATURATED * saturation_adu)
+    if first is not None:
+        return _listed(first, luminance.size)
     best, view = Profiles.none(), luminance
     for _ in range(_SCALES):
         coarse = view.binned(2 * view.factor)
@@ -109,8 +112,25 @@ def find_stars(luminance: Luminance, *, saturation_adu: float, faint: bool = Fal
             best = found
         if found.count >= FEW_STARS and found.whole_share > _MOSTLY_WHOLE:
             break
-        view = replace(view, half=None).binned(coarse.factor)
+        view = view.binned(coarse.factor)
     return _listed(best, luminance.size)
+
+
+def _many_small(view: Luminance, saturation_adu: float) -> Profiles | None:
+    """The stars of most subs: many small ones, which the bin's summits are; None where it is another sub.
+
+    What the first look at the finest scale finds, without the bin as a whole.
+    """
+    threshold, most = _LOOKS[0]
+    if view.pixels.ndim == 3:
+        return None
+    half = Halved(view.pixels)
+    sigma = haar_noise(half) if min(half.shape) >= _SMALLEST_BIN else 0.0
+    if not sigma > 0:
+        return None
+    places = bright_summits(half, threshold * _TENT_NOISE * sigma, most)
+    found = None if places is None else _whole(view, places, 2 * sigma, saturation_adu, threshold)
+    return found if found is not None and _plain(found) else None
 
 
 def _shows_more(coarse: Profiles, fine: Profiles) -> bool:
@@ -129,7 +149,7 @@ def _at_scale(view: Luminance, coarse: Luminance, saturation_adu: float, *, fain
     _compact(smooth)
     found = Profiles.none(view.factor)
     deep = view.factor == 1  # coarser planes keep slow noise that 4 sigma would run together
-    looks = [(5.0, _ACTIVE), (4.0, _MOST_ACTIVE)] if deep else [(5.0, _MOST_ACTIVE)]
+    looks = _LOOKS if deep else [(5.0, _MOST_ACTIVE)]
     for threshold, active in looks[1:] if faint and deep else looks:
         bright, level = _active(smooth, sigma, threshold, active)
         if deep:
@@ -165,19 +185,11 @@ def _whole(
 
 
 def _compact(plane: Float32) -> None:
-    """Smooth the plane above the mean of its surroundings, in place: nebulae would run stars together."""
+    """Make the plane compact in place."""
     before, waiting = plane[:0], plane[:0]  # rows are replaced when the next ones need them no more
-    for first in range(0, len(plane), _BAND_ROWS):
-        top, end = max(0, first - _HALO_ROWS), min(len(plane), first + _BAND_ROWS)
-        rows = plane[top : end + _HALO_ROWS]
-        height, width = rows.shape
-        smooth = cv2.sepFilter2D(rows, -1, TENT, TENT)
-        coarse = (max(1, width // _SURROUNDINGS), max(1, height // _SURROUNDINGS))
-        around = cv2.resize(rows, coarse, interpolation=cv2.INTER_AREA)
-        around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
-        own = slice(first - top, end - top)
+    for first, band in compact_bands(lambda first, end: plane[first:end], len(plane)):
         before[...] = waiting
-        before, waiting = plane[first:end], cv2.subtract(smooth[own], around[own])
+        before, waiting = plane[first : first + len(band)], band
     before[...] = waiting
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from starwell.frame import Float64, Pixels, Planes
-from starwell.measure.background import Background, all_finite, background, bin_by
+from starwell.measure.background import Background, all_finite, background
 from starwell.measure.luminance import Luminance
 from starwell.measure.noise import plane_noise
 from starwell.measure.stars import Stars, find_stars
@@ -36,9 +36,8 @@ def measure(pixels: Pixels, planes: Planes, *, saturation_adu: float, faint: boo
     pixels = np.asarray(pixels, np.float32)
     rows_apart = _ROWS_APART if pixels.size > _SAMPLED_FROM else 1
     sample = np.ascontiguousarray(pixels[..., ::rows_apart, :])
-    half = bin_by(pixels, 2) if pixels.ndim == 2 else None
-    sky = background(pixels, planes, half)
-    luminance = Luminance(pixels, planes, sky, half=half)
+    sky = background(pixels, planes)
+    luminance = Luminance(pixels, planes, sky)
     return Measured(
         sigma_adu=plane_noise(pixels, planes),
         background=sky,

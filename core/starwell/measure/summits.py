@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from starwell.frame import Float32, Float64
+from starwell.frame import Float32, Float64, Mask
 from starwell.measure.luminance import Index
 
-_REACH = 2
+REACH = 2
+SQUARE: Index = np.indices((2 * REACH + 1, 2 * REACH + 1)).reshape(2, -1).T - REACH
+"""(dy, dx) of the 5×5 about a pixel, in the order of memory."""
+
+CENTRE = len(SQUARE) // 2
 _LEAST_AREA = 5
 """Pixels of the 3×3 about a summit that must stand out with it."""
 
 _RIDGE = 0.6
 """What stays so high on both sides of a summit is a satellite's trail, a nebula or a saturated star."""
 
-_RIM = ((0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (2, -1), (2, -2), (1, -2))
-_NEAREST = sorted(
-    (
-        (dy, dx)
-        for dy in range(-_REACH, _REACH + 1)
-        for dx in range(-_REACH, _REACH + 1)
-        if (dy, dx) != (0, 0)
-    ),
-    key=lambda d: (d[0] ** 2 + d[1] ** 2, d),
-)
+_NEAREST = sorted(set(range(len(SQUARE))) - {CENTRE}, key=lambda k: int(np.square(SQUARE[k]).sum()))
+_INNER = np.flatnonzero(np.abs(SQUARE).max(axis=1) <= 1)
+_RIM = [k for k in range(CENTRE) if np.abs(SQUARE[k]).max() == REACH]
+"""Half of the outermost; the other half is opposite."""
 
 
 def summits(smooth: Float32, active: Index, level: float) -> tuple[Float64, Float64]:
@@ -34,28 +32,39 @@ def summits(smooth: Float32, active: Index, level: float) -> tuple[Float64, Floa
     """
     height, width = smooth.shape
     y, x = np.divmod(active, width)
-    inside = (x >= _REACH) & (x < width - _REACH) & (y >= _REACH) & (y < height - _REACH)
+    inside = (x >= REACH) & (x < width - REACH) & (y >= REACH) & (y < height - REACH)
     top = active[inside]
-    flat = np.ravel(smooth)
-    for dy, dx in _NEAREST:
-        step = dy * width + dx
-        here, there = flat[top], flat[top + step]
-        top = top[here > there if step < 0 else here >= there]
-    reach = np.array([dy * width + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
-    around = flat[top[:, None] + reach].astype(np.float64)
+    flat, square = np.ravel(smooth), SQUARE[:, 0] * width + SQUARE[:, 1]
+    for k in _NEAREST[:8]:
+        top = top[_higher(flat[top], flat[top + square[k]], k)]
+    return summits_of(flat[top[:, None] + square], np.column_stack(np.divmod(top, width)), level)
+
+
+def summits_of(near: Float32, places: Index, level: float) -> tuple[Float64, Float64]:
+    """The same of pixels given with their 5×5 (n, 25), those above level; places: row and column of each."""
+    chosen = np.flatnonzero(near[:, CENTRE] > level)
+    for k in _NEAREST:
+        chosen = chosen[_higher(near[chosen, CENTRE], near[chosen, k], k)]
+    near = near[chosen]
+    around = near[:, _INNER].astype(np.float64)
     starlike = np.count_nonzero(around > level, axis=1) >= _LEAST_AREA
-    starlike &= _on_ridge(flat, top, width) < _RIDGE * flat[top]
-    top, around = top[starlike], around[starlike]
+    starlike &= _on_ridge(near) < _RIDGE * near[:, CENTRE]
+    around, places = around[starlike], places[chosen[starlike]]
     order = np.argsort(-around.sum(axis=1), kind="stable")
-    top, around = top[order], around[order]
-    rows, columns = np.divmod(top, width)
-    return columns + _vertex(around[:, 3:6]), rows + _vertex(around[:, 1:8:3])
+    around, places = around[order], places[order]
+    return places[:, 1] + _vertex(around[:, 3:6]), places[:, 0] + _vertex(around[:, 1:8:3])
 
 
-def _on_ridge(flat: Float32, top: Index, width: int) -> Float32:
+def _higher(here: Float32, there: Float32, k: int) -> Mask:
+    """Whether a pixel wins against its k-th neighbour."""
+    won: Mask = here > there if k < CENTRE else here >= there
+    return won
+
+
+def _on_ridge(near: Float32) -> Float32:
     """How high it is on both sides of these px, 2 px away, in the direction in which it is highest."""
-    sides = [(flat[top + dy * width + dx], flat[top - dy * width - dx]) for dy, dx in _RIM]
-    return np.max([np.minimum(*pair) for pair in sides], axis=0)  # type: ignore[no-any-return]
+    opposite = [len(SQUARE) - 1 - k for k in _RIM]
+    return np.minimum(near[:, _RIM], near[:, opposite]).max(axis=1)  # type: ignore[no-any-return]
 
 
 def _vertex(three: Float64) -> Float64:
