@@ -17,7 +17,7 @@ from starwell.stack.halves import EVERY, MOST_PX
 
 MB = 1_000_000
 
-_PROGRAM_LIVE, _PROGRAM_EXACT = 130 * MB, 100 * MB
+_PROGRAM_LIVE, _PROGRAM_EXACT = 95 * MB, 100 * MB
 """Python with its libraries, the journal and members of a night."""
 
 _PROCESSES = 30 * MB
@@ -157,11 +157,17 @@ def _live_times(need: Need) -> Iterator[Part]:
     if need.stacks == 0:
         yield Part("the newest frame", frame)
         return
-    yield Part("the warm-up ring: its median, two frames", _STEPS * need.samples + 2 * frame)
+    yield Part("the warm-up ring: its median, two frames", _median(need) + 2 * frame)
     grown = need.stacks * _grown(need)
     yield Part("adding a sub: its frame, masks", grown + round(_MASKS * need.samples) + frame)
     yield Part("drawing the picture on disk", grown + _drawing(need))
     yield Part("saving: the variance", grown + _SINGLE * need.samples // need.channels)
+
+
+def _median(need: Need) -> int:
+    """Of the first subs: nothing where it fits into the room that the last of them was calibrated in."""
+    median = _STEPS * need.samples
+    return 0 if median <= _SINGLE * need.pixels else median
 
 
 def _drawing(need: Need) -> int:
@@ -174,7 +180,7 @@ def _drawing(need: Need) -> int:
 
 
 def _exact_times(need: Need) -> Iterator[Part]:
-    yield Part("the warm-up ring: its median", _STEPS * need.samples)
+    yield Part("the warm-up ring: its median", _median(need))
     grown = _grown(need)
     mean = _SINGLE + _MASKS if need.rejects else 0
     yield Part("the second pass: its fixed mean, masks", grown + round(mean * need.samples))
