@@ -38,6 +38,7 @@ from starwell.measure.compare import Normalisation
 from starwell.measure.sub import measure
 from starwell.session.build import Method
 from starwell.session.events import StackStarted, SubStacked
+from starwell.session.first_pass import first_pass
 from starwell.session.intake import Intake
 from starwell.session.pipeline import Pipeline
 from starwell.session.sets import LightSet, light_sets
@@ -139,20 +140,21 @@ def align(folder: Path) -> dict[str, Any]:
 def combine(folder: Path, subs: int) -> dict[str, Any]:
     """Two passes over aligned subs with everything a stack does to them, files read twice, over and over."""
     paths = frames.lights(folder, "still")
-    first = open_frame(paths[0])
-    calibrator, planes = Calibrator(Masters(), first.facts), Planes.of(first.facts)
-    out = shared(first.facts.size)
+    facts = open_frame(paths[0]).facts
+    calibrator, planes = Calibrator(Masters(), facts), Planes.of(facts)
+    out = shared(facts.size)
 
     def sub(number: int) -> Calibrated:
         return calibrator.calibrate(open_frame(paths[number % len(paths)], out), out)
 
     model = frames.NIGHTS["still"].plan.chip.model
-    stack = RunningStack(first.facts.size, planes, model, threads=os.cpu_count() or 1, processes=True)
+    stack = RunningStack(facts.size, planes, model, threads=os.cpu_count() or 1, processes=True)
     scale = Normalisation(1.0, ((0.0, 0.0, 0.0),))
     entries = [Entry(number, Transform(), scale, (1.0,)) for number in range(subs)]
-    start(stack, entries[:RING], sub, out)
-    for entry in entries[RING:]:
-        stack.add(sub(entry.number), entry)
+    first = first_pass({entry.number: entry.transform for entry in entries}, facts.size, Method().group)
+    start(stack, [entries[number] for number in first[:RING]], sub, out)
+    for number in first[RING:]:
+        stack.add(sub(number), entries[number])
     masked = [added.masked_fraction for added in second_pass(stack, entries, sub)]
     stack.mean()
     beside_mb = sum(map(private_mb, children(os.getpid())))

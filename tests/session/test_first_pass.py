@@ -21,10 +21,17 @@ def shifts(*xy: tuple[float, float]) -> dict[int, Transform]:
     return {i + 1: Transform.similarity(0.0, 1.0, x, y) for i, (x, y) in enumerate(xy)}
 
 
-def test_a_night_is_taken_whole_begun_by_seven_spread_over_it() -> None:
-    chosen = first_pass(shifts(*[(0, 0)] * 20), SIZE, 128)
-    assert sorted(chosen) == list(range(1, 21))
-    assert chosen[:7] == spread(range(1, 21)) == [1, 4, 7, 11, 14, 17, 20]
+def test_ten_subs_are_taken_whole_begun_by_seven_spread_over_them() -> None:
+    chosen = first_pass(shifts(*[(0, 0)] * 10), SIZE, 128)
+    assert sorted(chosen) == list(range(1, 11))
+    assert chosen[:7] == spread(range(1, 11))
+
+
+def test_of_more_half_are_taken_evenly_over_the_night() -> None:
+    chosen = first_pass(shifts(*[(0, 0)] * 40), SIZE, 128)
+    assert len(chosen) == 20
+    assert max(np.diff([0, *sorted(chosen), 41])) <= 3
+    assert spread(range(1, 21)) == [1, 4, 7, 11, 14, 17, 20]
 
 
 def test_of_a_season_as_many_as_asked_for_are_taken_from_end_to_end() -> None:
