@@ -25,7 +25,7 @@ _FEWEST = 10
 _POINTS = 24
 """Along each axis of the frame: where it is asked which subs saw the sky there."""
 _SEEN_BY = 12
-"""So many subs of the first pass show every point that so many subs saw."""
+"""So many subs of the first pass, or half of them, show every point that so many subs saw."""
 
 
 def spread(numbers: Sequence[int], count: int = RING) -> list[int]:
@@ -59,7 +59,7 @@ def _enough(poses: Mapping[int, Transform], size: tuple[int, int], chosen: list[
     numbers = list(poses)
     seen = np.array([_seen(poses[number], size) for number in numbers])
     mine = np.isin(numbers, chosen)
-    lacking = np.minimum(seen.sum(axis=0), min(_SEEN_BY, len(chosen))) - seen[mine].sum(axis=0)
+    lacking = np.minimum(seen.sum(axis=0), min(_SEEN_BY, len(chosen) // 2)) - seen[mine].sum(axis=0)
     for i in np.flatnonzero(~mine):
         if (seen[i] & (lacking > 0)).any():
             mine[i] = True
