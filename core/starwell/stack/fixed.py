@@ -39,6 +39,14 @@ class Fixed:
         return not known.size or float(known.mean()) < MOSTLY_MASKED * _WHOLE
 
 
+def seldom_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16], flat: Indices) -> bool:
+    """The same in the midst of a running stack, by what it has masked and counted so far."""
+    there = masked.reshape(-1)[flat].astype(np.int64)
+    seen = there + count.reshape(-1)[flat]
+    before = seen >= SEVERAL_SUBS
+    return not before.any() or float((there[before] / seen[before]).mean()) < MOSTLY_MASKED
+
+
 def often_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """See Fixed; one sub less than were masked and seen, for nothing is evidence against itself."""
     often = np.full(masked.shape, _UNKNOWN, np.uint8)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.forked import may_fork, shared
-from starwell.frame import Float32, Mask, Planes
+from starwell.frame import Float32, Planes
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
-from starwell.stack.fixed import MOSTLY_MASKED, SEVERAL_SUBS, Fixed, often_masked
+from starwell.stack.fixed import Fixed, often_masked, seldom_masked
 from starwell.stack.heap import keep_heap_small
 from starwell.stack.judge import Compared, Judge, beside
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
@@ -54,8 +54,8 @@ class RunningStack:
 
     size: (height, width) of the reference's sensor frame; the stack is planes.output_size(size). model: the
     sensor's noise. fwhm_px: of the reference's stars, for star boxes and trail widths, output px. reject
-    False: plain weighted mean. One owner thread calls; it uses `threads` of its own, or
-    as many processes, where it may and that pays.
+    False: plain weighted mean. One owner thread calls; it uses `threads` of its own, or as many processes,
+    where it may and that pays.
     """
 
     def __init__(
@@ -134,10 +134,7 @@ class RunningStack:
         flat = trail.pixels(self.size)
         if self.fixed is not None:
             return self.fixed.passes(flat)
-        masked = self.sums.masked[0].reshape(-1)[flat].astype(np.int64)
-        seen = masked + self.sums.count[0].reshape(-1)[flat]
-        before = seen >= SEVERAL_SUBS
-        return not before.any() or float((masked[before] / seen[before]).mean()) < MOSTLY_MASKED
+        return seldom_masked(self.sums.masked[0], self.sums.count[0], flat)
 
     def _unjudged(self, sub: Contribution) -> Added:
         """Without rejection, or as the very first."""
@@ -313,10 +310,6 @@ class RunningStack:
         for c in self.channels:
             self.sums.mean(c, step, self.scratch, out[c])
         return out
-
-    def coverage(self, channel: int = 0) -> Mask:
-        """Where the stack has a value."""
-        return np.asarray(self.sums.weight[channel] > 0)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything a checkpoint needs, as named arrays that share memory with the stack."""
