@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_LOOK_S, _LOOK_CLOSER_S = 0.02, 1.0
+_LOOK_S, _LOOK_CLOSER_S = 0.1, 1.0
 """How often it is asked what a program holds, and how much of it is its own, which costs it milliseconds."""
 
 
