@@ -148,7 +148,7 @@ def combine(folder: Path, subs: int) -> dict[str, Any]:
         return calibrator.calibrate(open_frame(paths[number % len(paths)], out), out)
 
     model = frames.NIGHTS["still"].plan.chip.model
-    stack = RunningStack(facts.size, planes, model, threads=os.cpu_count() or 1, processes=True)
+    stack = RunningStack(facts.size, planes, model, threads=1)
     scale = Normalisation(1.0, ((0.0, 0.0, 0.0),))
     entries = [Entry(number, Transform(), scale, (1.0,)) for number in range(subs)]
     first = first_pass({entry.number: entry.transform for entry in entries}, facts.size, Method().group)
