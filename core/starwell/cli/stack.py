@@ -72,9 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how("--reference", default="auto", metavar="auto|FILE", help="the sub the others of its set are laid on")
     how("--kernel", type=Kernel, choices=tuple(Kernel), default=Kernel.LANCZOS, help="default lanczos")
     how("--reject", choices=("noise-model", "none"), default="noise-model", help="default noise-model")
-    how(
-        "--quick", action="store_true", help="one pass, as live: half the time, trails cut a little less well"
-    )
+    how("--quick", action="store_true", help="one pass, as live: sooner done, trails cut a little less well")
     how("--super-pixel", action="store_true", help="colour at half size: every 2×2 cell one pixel")
     how("--mix", action="store_true", help="all filters, exposures and gains in one stack")
     how("--threads", type=_positive, metavar="N", help="default: all cores")
