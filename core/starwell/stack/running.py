@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.forked import may_fork, shared
-from starwell.frame import Float32, Planes
+from starwell.frame import Float32, Mask, Planes
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
 from starwell.stack.fixed import Fixed, often_masked, seldom_masked
@@ -310,6 +310,11 @@ class RunningStack:
         for c in self.channels:
             self.sums.mean(c, step, self.scratch, out[c])
         return out
+
+    def coverage(self, channel: int = 0) -> Mask:
+        """Where the stack has a value."""
+        covered: Mask = self.sums.weight[channel] > 0
+        return covered
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything a checkpoint needs, as named arrays that share memory with the stack."""
