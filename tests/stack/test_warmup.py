@@ -13,9 +13,10 @@ from starwell.align.transform import Transform
 from starwell.errors import PlanError
 from starwell.stack.held import MISSING
 from starwell.stack.kernels import Kernel, Scratch
+from starwell.stack.median import median
 from starwell.stack.ring import Ring
 from starwell.stack.running import RunningStack
-from starwell.stack.warmup import median, start
+from starwell.stack.warmup import start
 
 
 @given(
