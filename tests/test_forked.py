@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from starwell import forked as forked_module
 from starwell.errors import FileDamaged, MasterMismatch, StorageError
 from starwell.forked import Bag, Forked, Gone, may_fork, shared
 
@@ -168,6 +169,15 @@ def test_every_number_in_a_bag_is_taken_once_by_whoever_comes() -> None:
     for process in processes:
         process.close()
     bag.close()
+
+
+def test_a_program_is_not_forked_where_nobody_tells_its_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(forked_module, "_THREADS", tmp_path / "task")
+    assert not may_fork()
+    (tmp_path / "task" / "1").mkdir(parents=True)
+    assert may_fork()
 
 
 def test_a_program_with_threads_is_not_forked() -> None:

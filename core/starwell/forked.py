@@ -31,12 +31,20 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 Rooms = Sequence["weakref.ref[NDArray[Any]]"]
 
+_THREADS = Path("/proc/self/task")
+
 _rooms: list[weakref.ref[NDArray[Any]]] = []
 
 
 def may_fork() -> bool:
-    """Whether this program has but one thread: a lock that another held would stay locked in a copy."""
-    return sys.platform.startswith("linux") and len([*Path("/proc/self/task").iterdir()]) == 1
+    """Whether this program has but one thread: a lock that another held would stay locked in a copy.
+
+    Only Linux tells, and not without its /proc.
+    """
+    try:
+        return sys.platform.startswith("linux") and len([*_THREADS.iterdir()]) == 1
+    except OSError:
+        return False
 
 
 def shared(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
