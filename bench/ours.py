@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -24,7 +23,6 @@ import numpy as np
 
 import frames
 from calibrated import calibrated_subs, corner_error_px, masters
-from cost import Beside, children, cpu_s, private_mb
 from starwell.align.match import Alignment, match
 from starwell.align.transform import Transform
 from starwell.calibration.calibrate import Calibrated, Calibrator
@@ -32,7 +30,6 @@ from starwell.calibration.master import Masters
 from starwell.errors import StorageError
 from starwell.files import fits
 from starwell.files.frames import open_frame
-from starwell.forked import shared
 from starwell.frame import Float32, Frame, Planes
 from starwell.measure.compare import Normalisation
 from starwell.measure.sub import measure
@@ -64,29 +61,23 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
 
     The next sub is read and prepared while one is stacked, and the stack knows that more wait, as when a
     night is stacked again from disk: it begins once, with the seventh. Per sub: seconds of wall and CPU time
-    from one to the next, and the memory held. fresh: the subs at which the stack began anew. peak_mb: with
-    what its processes hold beside it, beside_mb.
+    from one to the next, and the memory held. fresh: the subs at which the stack began anew.
     """
     sets, _ = light_sets(frames.lights(folder, night))
     lights = sets[0]
     found = masters(folder, night)
     intake = Intake(Calibrator(found, lights.facts), found)
     del found
-    method = Method(processes=True)
-    pipeline = Pipeline(intake, partial(_frame, lights), method, read=partial(_frame, lights))
+    pipeline = Pipeline(intake, partial(_frame, lights), read=partial(_frame, lights))
     told: dict[str, list[float]] = {"wall_s": [], "cpu_s": [], "rss_mb": []}
     fresh, stacked = [], 0
-    beside = Beside(os.getpid())
-    started, cpu = time.perf_counter(), _cpu_s()
+    started, cpu = time.perf_counter(), time.process_time()
     numbers = range(1, subs + 1)
-    for number, sub in zip(
-        numbers, intake.prepared(numbers, partial(_frame, lights), processes=True), strict=True
-    ):
+    for number, sub in zip(numbers, intake.prepared(numbers, partial(_frame, lights)), strict=True):
         if isinstance(sub, StorageError):
             raise sub
         events = list(pipeline.feed(sub, more=number < subs))
-        now, spent = time.perf_counter(), _cpu_s()
-        beside.look()
+        now, spent = time.perf_counter(), time.process_time()
         told["wall_s"].append(now - started)
         told["cpu_s"].append(spent - cpu)
         started, cpu = now, spent
@@ -99,13 +90,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
         list(_)
     assert pipeline.stack is not None
     fits.write(folder / "running.fits", pipeline.stack.mean(), {}, overwrite=True)
-    peak_mb = memory_mb("VmHWM") + beside.peak_mb
-    return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": peak_mb, "beside_mb": beside.peak_mb}
-
-
-def _cpu_s() -> float:
-    """Of this process and of those that it started."""
-    return time.process_time() + sum(map(cpu_s, children(os.getpid())))
+    return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": memory_mb("VmHWM")}
 
 
 def _frame(lights: LightSet, number: int, room: Float32 | None = None) -> Frame:
@@ -142,7 +127,7 @@ def combine(folder: Path, subs: int) -> dict[str, Any]:
     paths = frames.lights(folder, "still")
     facts = open_frame(paths[0]).facts
     calibrator, planes = Calibrator(Masters(), facts), Planes.of(facts)
-    out = shared(facts.size)
+    out = np.empty(facts.size, np.float32)
 
     def sub(number: int) -> Calibrated:
         return calibrator.calibrate(open_frame(paths[number % len(paths)], out), out)
@@ -157,12 +142,11 @@ def combine(folder: Path, subs: int) -> dict[str, Any]:
         stack.add(sub(number), entries[number])
     masked = [added.masked_fraction for added in second_pass(stack, entries, sub)]
     stack.mean()
-    beside_mb = sum(map(private_mb, children(os.getpid())))
     return {
-        "cpu_s": _cpu_s(),
+        "cpu_s": time.process_time(),
         "stacked": stack.stacked,
         "masked": float(np.mean(masked)),
-        "peak_mb": memory_mb("VmHWM") + beside_mb,
+        "peak_mb": memory_mb("VmHWM"),
     }
 
 

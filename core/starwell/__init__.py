@@ -2,8 +2,8 @@
 
 import os
 
-# numpy's linear algebra here is small: of its threads one per core would spin, at 2 % of all CPU time, and a
-# process with threads cannot be forked. It counts only before numpy is imported, hence in this place.
+# numpy's linear algebra here is small: of its threads one per core would spin, at 2 % of all CPU time.
+# It counts only before numpy is imported, hence in this place.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 __version__ = "0.1.0"

@@ -1,6 +1,3 @@
-import os
-import signal
-import sys
 import threading
 from dataclasses import replace
 
@@ -12,7 +9,7 @@ from starwell.camera.plan import Mount, SkyPlan
 from starwell.errors import StorageError
 from starwell.files import fits
 from starwell.files.frames import open_frame
-from starwell.session.ahead import ahead, in_threads
+from starwell.session.ahead import ahead
 from starwell.session.build import Method
 from starwell.session.intake import Prepared, Unfit
 
@@ -29,7 +26,7 @@ def test_items_come_in_their_order_whatever_they_cost(threads):
         gates[item].wait()
         return item * item
 
-    assert list(in_threads(work, range(8), (1, 1), threads)) == [n * n for n in range(8)]
+    assert list(ahead(work, range(8), (1, 1), count=threads)) == [n * n for n in range(8)]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -38,7 +35,7 @@ def test_a_room_is_not_touched_before_the_next_item_is_asked_for(threads):
         room[...] = item
         return room
 
-    for count, room in enumerate(in_threads(work, range(40), (50, 60), threads)):
+    for count, room in enumerate(ahead(work, range(40), (50, 60), count=threads)):
         for _ in range(20):
             assert (room == count).all()
 
@@ -49,7 +46,7 @@ def test_the_next_item_is_made_while_one_is_used():
     def work(item, room):
         begun[item].set()
 
-    made = in_threads(work, range(3), (1, 1))
+    made = ahead(work, range(3), (1, 1))
     next(made)
     assert begun[1].wait(10)
     assert not begun[2].is_set()
@@ -62,56 +59,7 @@ def test_a_fault_comes_at_its_own_turn():
             raise ValueError("two")
         return item
 
-    made = in_threads(work, range(5), (1, 1), 2)
-    assert [next(made), next(made)] == [0, 1]
-    with pytest.raises(ValueError, match="two"):
-        next(made)
-
-
-@pytest.fixture
-def apart(monkeypatch):
-    """Processes, whatever threads other tests have left."""
-    monkeypatch.setattr("starwell.session.ahead.may_fork", lambda: sys.platform.startswith("linux"))
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_processes_give_items_in_their_order_and_leave_a_room_alone_until_the_next(apart, count):
-    def work(item, room):
-        room[...] = item
-        return item, room, os.getpid()
-
-    made = ahead(work, range(20), (50, 60), count=count, processes=True)
-    pids = set()
-    for expected, (item, room, pid) in enumerate(made):
-        assert item == expected
-        for _ in range(20):
-            assert (room == item).all()
-        pids.add(pid)
-    assert len(pids) == count
-    assert os.getpid() not in pids
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_what_a_process_leaves_undone_is_done_here(apart):
-    def work(item, room):
-        if item == 2 and os.getpid() != here:
-            os.kill(os.getpid(), signal.SIGKILL)
-        room[...] = item
-        return float(room.sum())
-
-    here = os.getpid()
-    assert list(ahead(work, range(6), (4, 5), count=2, processes=True)) == [20.0 * n for n in range(6)]
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_fault_in_a_process_comes_at_its_own_turn(apart):
-    def work(item, room):
-        if item == 2:
-            raise ValueError("two")
-        return item
-
-    made = ahead(work, range(5), (1, 1), count=2, processes=True)
+    made = ahead(work, range(5), (1, 1), count=2)
     assert [next(made), next(made)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(made)
@@ -138,12 +86,9 @@ def test_pixels_that_need_more_than_the_room_are_read_all_the_same(tmp_path):
     assert np.array_equal(open_frame(tmp_path / "wide.fits", np.empty((40, 50), np.float32)).pixels, wide)
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("in_processes", [False, True])
-def test_subs_prepared_ahead_make_the_same_stack_bit_for_bit(night, monkeypatch, in_processes):
-    monkeypatch.setattr("starwell.session.ahead.may_fork", lambda: in_processes)
+def test_subs_prepared_ahead_make_the_same_stack_bit_for_bit(night):
     fed, prepared = night(PLAN).live(9), night(PLAN)
-    for sub in prepared.pipeline.intake.prepared(range(1, 10), prepared.frame, processes=in_processes):
+    for sub in prepared.pipeline.intake.prepared(range(1, 10), prepared.frame):
         prepared.events += prepared.pipeline.feed(sub)
     prepared.finish()
     assert prepared.events == fed.events

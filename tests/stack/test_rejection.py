@@ -173,7 +173,7 @@ def test_the_scatter_of_a_turned_field_is_that_of_all_its_phases(
         scatter = []
         for heights in (judge._MOST_SAMPLES, 1000):
             monkeypatch.setattr(judge, "_MOST_SAMPLES", heights)
-            one = stack.judge(sub)
+            one = judge.Judge(stack.rules(sub, stack.scenes), stack.size, stack.fwhm_px)
             one.measure_scatter(partial(stack._compared, sub), stack.each)
             scatter += one.scatter
             monkeypatch.undo()

@@ -181,7 +181,7 @@ def _stack_set(
     console: Console,
 ) -> None:
     reject = arguments.reject == "noise-model"
-    method = Method(arguments.kernel, reject, arguments.threads, processes=True)
+    method = Method(arguments.kernel, reject, arguments.threads)
     colour = Colour.SUPER if arguments.super_pixel else Colour.FULL
     mine = reference if reference and lights.number_of(reference) is not None else None
     job = SetRun(
@@ -228,7 +228,7 @@ def _show(job: SetRun, lights: LightSet, console: Console) -> StackMeasured | No
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     live = sys.stderr.isatty()
     shown = time.monotonic()
-    # No thread of its own: a program with threads cannot be forked.
+    # No thread of its own: it would take the lock from those that stack.
     with Progress(
         *columns, console=console, transient=True, disable=not live, auto_refresh=False
     ) as progress:

@@ -20,9 +20,6 @@ MB = 1_000_000
 _PROGRAM_LIVE, _PROGRAM_EXACT = 95 * MB, 100 * MB
 """Python with its libraries, the journal and members of a night."""
 
-_PROCESSES = 30 * MB
-"""What those beside the program that stacks from disk have for themselves, but for their bands."""
-
 _RAW, _SINGLE, _STEPS = 2, 4, 2
 _MASTER = 2
 """Sixteen bits of the dark, into which a low-light map goes, and of the flat."""
@@ -139,7 +136,6 @@ def budget(need: Need) -> Budget:
     held = [Part(part.name, need.stacks * part.bytes) for part in each]
     if need.exact:
         held.append(Part("the program", _PROGRAM_EXACT))
-        held.append(Part("its other processes", _PROCESSES))
         return Budget(tuple(held), tuple(_exact_times(need)))
     held.append(Part("the program", _PROGRAM_LIVE))
     held.append(Part("frames that wait", _waiting(n * _RAW)))

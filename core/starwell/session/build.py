@@ -26,15 +26,13 @@ from starwell.stack.warp import kernel_for
 class Method:
     """How subs are combined. kernel: what the warp interpolates with; threads: all cores when None.
 
-    group: of an exact stack, how many subs the first pass needs, and how many are one task of the second.
-    processes: whether others may do parts of it, in a program that does nothing else meanwhile.
+    group: of an exact stack, the most subs its first pass needs, and how many are one task of the second.
     """
 
     kernel: Kernel = Kernel.CUBIC
     reject: bool = True
     threads: int | None = None
     group: int = 128
-    processes: bool = False
 
 
 _Loaded = Calibrated | Unfit | StorageError
@@ -90,8 +88,7 @@ class Builder:
         def load(number: int, room: Float32) -> tuple[int, _Loaded]:
             return number, self._loaded(number, read, room)
 
-        shape, apart = self.intake.facts.shape, self.method.processes
-        self._coming = ahead(load, numbers, shape, processes=apart)
+        self._coming = ahead(load, numbers, self.intake.facts.shape)
         try:
             yield
         finally:
@@ -121,7 +118,6 @@ class Builder:
             fwhm_px=fwhm / planes.output_step,
             reject=method.reject,
             threads=method.threads or os.cpu_count() or 1,
-            processes=method.processes,
         )
 
     def place_all(self, reference: Candidate) -> None:

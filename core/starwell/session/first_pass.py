@@ -1,7 +1,7 @@
 """Which subs the first pass of an exact stack needs: enough that nothing hides in their mean.
 
 The second pass judges every sub by the first one's mean. A mean of n subs adds 1/(2n) to what a sub differs
-from it by: with half of 20 subs a trail stands out 2.5 % less than with all of them, with half of 100 0.5 %
+from it by: with half of 40 subs a trail stands out 1.2 % less than with all of them, with half of 100 0.5 %
 less. That of 128 is good to a twelfth of sigma; a season's further thousands would be read once more for
 nothing (docs/decisions/0007-a-season-on-several-machines.md).
 """
@@ -20,7 +20,7 @@ from starwell.stack.ring import RING
 
 Sub = TypeVar("Sub")
 
-_FEWEST = 10
+_FEWEST = 20
 
 _POINTS = 24
 """Along each axis of the frame: where it is asked which subs saw the sky there."""
@@ -35,7 +35,7 @@ def spread(numbers: Sequence[int], count: int = RING) -> list[int]:
 
 
 def first_pass(poses: Mapping[int, Transform], size: tuple[int, int], most: int) -> list[int]:
-    """The subs of the first pass, those that begin it first: half of them, but 10 at least, `most` at most.
+    """The subs of the first pass, those that begin it first: half of them, but 20 at least, `most` at most.
 
     poses: of all subs, by number, to the reference's px; size (height, width). More come only where the
     frames moved so far apart that parts of the sky would be in too few.

@@ -133,7 +133,7 @@ class Intake:
         return Prepared(calibrated, measured, warnings)
 
     def prepared(
-        self, numbers: Iterable[int], read: Reader, *, count: int = 1, processes: bool = False
+        self, numbers: Iterable[int], read: Reader, *, count: int = 1
     ) -> Iterator[Prepared | Unfit | StorageError]:
         """These subs in their order, the next `count` read and prepared while one is used.
 
@@ -147,7 +147,7 @@ class Intake:
                 return error
             return self.prepare(frame, room)
 
-        return ahead(prepare, numbers, self.facts.shape, count=count, processes=processes)
+        return ahead(prepare, numbers, self.facts.shape, count=count)
 
     def candidate(self, sub: Prepared) -> Candidate:
         """The sub as one of the stack's; the first that shows stars decides the sensor model."""

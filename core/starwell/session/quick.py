@@ -22,7 +22,6 @@ class QuickRun:
         self.intake = intake
         self._read = read
         self._numbers = numbers
-        self._method = method
         self._pipeline = Pipeline(intake, read, method, read=read)
 
     @property
@@ -43,7 +42,7 @@ class QuickRun:
     def run(self) -> Iterator[Event]:
         """Stack them one after the other. NothingStacked when no sub can be, and why."""
         lost: dict[int, str] = {}
-        coming = self.intake.prepared(self._numbers, self._read, processes=self._method.processes)
+        coming = self.intake.prepared(self._numbers, self._read)
         for number, sub in zip(self._numbers, coming, strict=True):
             if isinstance(sub, StorageError):
                 lost[number] = str(sub)

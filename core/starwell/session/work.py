@@ -52,8 +52,7 @@ class ThisMachine:
 
     def measured(self) -> Iterator[Prepared | Unfit | StorageError]:
         """Several subs at a time."""
-        count, apart = at_once(self._method.threads), self._method.processes
-        return self._intake.prepared(self._numbers, self._read, count=count, processes=apart)
+        return self._intake.prepared(self._numbers, self._read, count=at_once(self._method.threads))
 
     def placed(
         self, candidates: Sequence[Candidate], reference: Candidate

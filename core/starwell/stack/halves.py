@@ -8,19 +8,16 @@ scatter over blocks of b px shows noise that interpolation or dithering has corr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from starwell.frame import Float32, Float64, Mask
 
 Number = TypeVar("Number", bound=np.generic)
-Zeros = Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
-"""Makes an array of zeros."""
 
 BLOCKS = (1, 2, 4, 8, 16)
 """Block sizes in px at which the noise is read."""
@@ -46,14 +43,14 @@ class Reached(NamedTuple):
 class Halves:
     """The odd subs' sums on the tiles, fixed point like the stack's own."""
 
-    def __init__(self, channels: int, size: tuple[int, int], zeros: Zeros = np.zeros) -> None:
+    def __init__(self, channels: int, size: tuple[int, int]) -> None:
         self.tile = 64 if min(size) >= 768 else 32
         self._every = max(EVERY, round(math.sqrt(size[0] * size[1] / MOST_PX)))
         step = self._every * self.tile
         self._starts = tuple(tuple(range(self.tile, n - self.tile + 1, step)) for n in size)
         shape = (channels, len(self._starts[0]) * self.tile, len(self._starts[1]) * self.tile)
-        self.total = zeros(shape, np.float64)
-        self.weight = zeros(shape, np.int32)
+        self.total = np.zeros(shape, np.float64)
+        self.weight = np.zeros(shape, np.int32)
 
     def add(self, channel: int, y0: int, q: Float32, inner: tuple[slice, slice], weight: int) -> None:
         """Add the tiles' part of a rectangle of a band that begins at row y0; q as in the stack's sums."""

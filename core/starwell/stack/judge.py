@@ -75,32 +75,17 @@ Found = dict[int, Indices]
 """A channel's outliers by the first row of their band, flat on the output."""
 
 
-def binned_shape(channels: int, size: tuple[int, int]) -> tuple[int, int, int]:
-    """Of the binned deviation of subs of this size."""
-    return channels, size[0] // BIN, size[1] // BIN
-
-
 class Judge:
-    """Judges one sub on a stack of this size; rules: one per channel.
+    """Judges one sub on a stack of this size; rules: one per channel."""
 
-    binned: where its binned deviation is put, which is 0 before.
-    """
-
-    def __init__(
-        self, rules: list[Rule], size: tuple[int, int], fwhm_px: float, binned: Float32 | None = None
-    ) -> None:
+    def __init__(self, rules: list[Rule], size: tuple[int, int], fwhm_px: float) -> None:
         self.rules = rules
-        self.found: list[Found] = [{} for _ in rules]
+        self._found: list[Found] = [{} for _ in rules]
         self._size = size
         self._fwhm_px = fwhm_px
-        self._binned = np.zeros(binned_shape(len(rules), size), np.float32) if binned is None else binned
+        self._binned = np.zeros((len(rules), *(n // BIN for n in size)), np.float32)
         """The deviation in units of its sigma, averaged over BIN×BIN px, 0 on stars."""
         self._limits: dict[int, Float32] = {}
-
-    def join(self, found: list[Found]) -> None:
-        """Know of outliers that another judge of this sub found, in the same binned deviation."""
-        for mine, theirs in zip(self.found, found, strict=True):
-            mine.update(theirs)
 
     @property
     def scatter(self) -> tuple[float, ...]:
@@ -132,7 +117,7 @@ class Judge:
             limits = self._limits[channel] = rule.first_limits()
         found = outliers(deviation, unit_adu, mean, subs, y0, rule, limits, scratch)
         found = found[counts(found)]
-        self.found[channel][y0] = found + y0 * self._size[1]
+        self._found[channel][y0] = found + y0 * self._size[1]
         return found
 
     def _bin(self, deviation: Deviation, unit_adu: float, channel: int, y0: int, scratch: Scratch) -> None:
@@ -151,7 +136,7 @@ class Judge:
 
     def masks(self, channel: int) -> Indices:
         """All outliers so far, sorted flat indices of the output."""
-        bands = [self.found[channel][y0] for y0 in sorted(self.found[channel])]
+        bands = [self._found[channel][y0] for y0 in sorted(self._found[channel])]
         return np.concatenate([np.empty(0, np.int64), *bands])
 
     def trails(self, counts: NDArray[np.uint16] | None, each: Each) -> tuple[Trail, ...]:

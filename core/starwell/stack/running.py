@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
-from starwell.forked import may_fork, shared
 from starwell.frame import Float32, Mask, Planes
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
@@ -27,7 +26,6 @@ from starwell.stack.heap import keep_heap_small
 from starwell.stack.judge import Compared, Judge, beside
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
 from starwell.stack.ledger import Entry, State, pack, unpack
-from starwell.stack.partners import MOST, WORTH_IT_PX, Partners, tasks_of
 from starwell.stack.reach import within
 from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
 from starwell.stack.sums import Accumulators, Change, Left, mask_pixels
@@ -54,8 +52,7 @@ class RunningStack:
 
     size: (height, width) of the reference's sensor frame; the stack is planes.output_size(size). model: the
     sensor's noise. fwhm_px: of the reference's stars, for star boxes and trail widths, output px. reject
-    False: plain weighted mean. One owner thread calls; it uses `threads` of its own, or as many processes,
-    where it may and that pays.
+    False: plain weighted mean. One owner thread calls; it uses `threads` of its own.
     """
 
     def __init__(
@@ -68,7 +65,6 @@ class RunningStack:
         fwhm_px: float = 3.0,
         reject: bool = True,
         threads: int = 2,
-        processes: bool = False,
         band_rows: int = BAND_ROWS,
     ) -> None:
         cv2.setNumThreads(1)
@@ -79,10 +75,8 @@ class RunningStack:
         self.fwhm_px = fwhm_px
         self.reject = reject
         self.size = planes.output_size(size)
-        in_parts = processes and threads > 1 and self.size[0] * self.size[1] >= WORTH_IT_PX and may_fork()
-        zeros = shared if in_parts else np.zeros
-        self.sums = Accumulators(planes.channels, self.size, zeros)
-        self.stars = zeros((planes.channels, *(n // 2 for n in self.size)), np.uint16)
+        self.sums = Accumulators(planes.channels, self.size)
+        self.stars = np.zeros((planes.channels, *(n // 2 for n in self.size)), np.uint16)
         """Room for those of the scenes."""
         self.scenes: list[Scene] = []
         self.fixed: Fixed | None = None
@@ -91,26 +85,14 @@ class RunningStack:
         self._rows = band_rows
         self._threads = Threads(threads, "stack")
         self.scratch = Scratch()
-        self.partners = Partners(self, min(threads - 1, MOST)) if in_parts else None
 
     def close(self) -> None:
-        """End the threads and processes."""
+        """End the threads."""
         self._threads.close()
-        if self.partners is not None:
-            self.partners.close()
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Do work with all items, results in their order: on threads, or here where there are partners."""
-        return self.in_threads(work, items) if self.partners is None else list(map(work, items))
-
-    def in_threads(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """The same on the stack's threads in any case."""
+        """Run work on the stack's threads; results in the order of the items."""
         return self._threads.each(work, items)
-
-    def rest(self) -> None:
-        """End the threads, and with them what they keep, where partners do the work from now on."""
-        if self.partners is not None:
-            self._threads.rest()
 
     @property
     def channels(self) -> range:
@@ -143,11 +125,9 @@ class RunningStack:
         return Added(self.restore(sub.calibrated, entry), 0.0, ())
 
     def _judged(self, sub: Contribution) -> Added:
-        partners = self.partners
-        judge = partners.judge(sub) if partners else self.judge(sub)
+        judge = Judge(self.rules(sub, self.scenes), self.size, self.fwhm_px)
         judge.measure_scatter(partial(self._compared, sub), self.each)
-        settle = partial(self.judge_band, sub, judge)
-        self.leave(sub, partners.settled(sub, judge, settle) if partners else self._settled(sub, settle))
+        self.leave(sub, self._settled(sub, partial(self._judge_band, sub, judge)))
         counts = None if self.fixed else self.sums.count
         trails = tuple(trail for trail in judge.trails(counts, self.each) if self._passes(trail))
         masks = [judge.masks(channel) for channel in self.channels]
@@ -190,7 +170,8 @@ class RunningStack:
 
     def _settled(self, sub: Contribution, settle: Callable[[int, int, int], Left]) -> list[Left]:
         """Settle all bands of a sub; what is yet to be changed of each."""
-        return self.each(lambda task: settle(*task), tasks_of(sub))
+        tasks = [(channel, *band) for channel in self.channels for band in sub.bands()]
+        return self.each(lambda task: settle(*task), tasks)
 
     def leave(self, sub: Contribution, lefts: Sequence[Left], sign: int = 1) -> None:
         """Change the single pixels that the bands of a sub, channel by channel, have left."""
@@ -199,13 +180,6 @@ class RunningStack:
             here = lefts[channel * bands : (channel + 1) * bands]
             change = Change.of(here, sub.weight[channel], sub.faint[channel], sign)
             self.sums.change(sub, channel, change)
-
-    def judge(self, sub: Contribution, scatter: Sequence[float] = (), binned: Float32 | None = None) -> Judge:
-        """Who judges a sub before the stack as it is; scatter where it is known."""
-        rules = self.rules(sub, self.scenes)
-        if scatter:
-            rules = [replace(rule, scatter=one) for rule, one in zip(rules, scatter, strict=True)]
-        return Judge(rules, self.size, self.fwhm_px, binned)
 
     def rules(self, sub: Contribution, scenes: Sequence[Scene]) -> list[Rule]:
         """How each channel of this sub is judged before these scenes."""
@@ -228,8 +202,7 @@ class RunningStack:
         mean = self.sums.mean_band(channel, y0, y1, self.scratch)
         return beside(band, mean, self.sums.count[channel, y0:y1], mean)
 
-    def judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Left:
-        """Judge and settle a band; what is yet to be changed."""
+    def _judge_band(self, sub: Contribution, judge: Judge, channel: int, y0: int, y1: int) -> Left:
         band = sub.band(channel, y0, y1, self.scratch)
         masked = judge.band(self._beside_mean(band, channel), channel, y0, self.scratch)
         return self.sums.settle(sub, channel, band, masked, 1)
@@ -281,10 +254,7 @@ class RunningStack:
     def fix_reference(self) -> Fixed:
         """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew."""
         self.survey()
-        rooms = self.partners.means if self.partners else [None] * len(self.channels)
-        means = [
-            self.sums.mean(c, 1, self.scratch, room) for c, room in zip(self.channels, rooms, strict=True)
-        ]
+        means = [self.sums.mean(c, 1, self.scratch) for c in self.channels]
         for mean, weight in zip(means, self.sums.weight, strict=True):
             mean[weight == 0] = np.nan
         fixed = Fixed(means, self.scenes, often_masked(self.sums.masked[0], self.sums.count[0]))

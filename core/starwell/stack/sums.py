@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from starwell.errors import FileDamaged
 from starwell.frame import Float32, Float64
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
-from starwell.stack.halves import Halves, Reached, Zeros
+from starwell.stack.halves import Halves, Reached
 from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of
 from starwell.stack.rejection import CELL, NoiseMap
 
@@ -75,17 +75,17 @@ class Accumulators:
 
     weight > 0 is where the stack has a value; count leaves out the faint votes of repaired pixels; masked
     counts rejected pixels and stops at 255. model: per 16×16 px cell the sums of w²·slope, w²·start,
-    w²·least and w, from which the model variance is derived when it is asked for. zeros: makes the arrays.
+    w²·least and w, from which the model variance is derived when it is asked for.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int], zeros: Zeros = np.zeros) -> None:
+    def __init__(self, channels: int, size: tuple[int, int]) -> None:
         shape = (channels, *size)
         self.size = size
-        self.sum = zeros(shape, np.float64)
-        self.weight = zeros(shape, np.int32)
-        self.count = zeros(shape, np.uint16)
-        self.masked = zeros(shape, np.uint8)
-        self.halves = Halves(channels, size, zeros)
+        self.sum = np.zeros(shape, np.float64)
+        self.weight = np.zeros(shape, np.int32)
+        self.count = np.zeros(shape, np.uint16)
+        self.masked = np.zeros(shape, np.uint8)
+        self.halves = Halves(channels, size)
         self.model = np.zeros((channels, 4, -(-size[0] // CELL), -(-size[1] // CELL)))
 
     def arrays(self) -> dict[str, NDArray[Any]]:

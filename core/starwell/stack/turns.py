@@ -15,17 +15,12 @@ class Threads:
     """So many threads; a future for every item would wake up whoever waits as often."""
 
     def __init__(self, count: int, name: str) -> None:
-        self._count, self._name = max(1, count), name
+        self._count = max(1, count)
         self._pool = ThreadPoolExecutor(self._count, thread_name_prefix=name)
 
     def close(self) -> None:
         """End them."""
         self._pool.shutdown()
-
-    def rest(self) -> None:
-        """End them, and with them what they keep; others begin when there is work again."""
-        self.close()
-        self._pool = ThreadPoolExecutor(self._count, thread_name_prefix=self._name)
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Run work on every item; results in the order of the items.

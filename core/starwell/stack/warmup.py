@@ -68,7 +68,6 @@ def start(
         stack.sums.clear()  # the ring was kept there
         raise
     del ring
-    stack.rest()
     give_back()
     return added
 
@@ -100,7 +99,7 @@ class _Ring:
             band = sub.steps(*task, stack.scratch)
             self._held.write(i, task[0], band, self._scratch)
 
-        stack.in_threads(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
+        stack.each(hold, [(channel, *rows) for rows in sub.bands() for channel in stack.channels])
         sub.calibrated = replace(calibrated, pixels=calibrated.pixels[..., :0, :0])
         self._subs.append(sub)
         covers = [sub.covers(channel, BLOCK_ROWS) for channel in stack.channels]
@@ -123,7 +122,7 @@ class _Ring:
         judged = [found for group in _pairs(len(self._subs)) for found in self._judged(group)]
         masks = [found for found, *_ in judged]
         del self._median
-        lefts = stack.in_threads(partial(self._pour, masks), self._held.blocks)
+        lefts = stack.each(partial(self._pour, masks), self._held.blocks)
         by_channel = sorted(range(len(lefts)), key=self._held.blocks.__getitem__)
         added = []
         for i, (sub, (masked, scatter, trails)) in enumerate(zip(self._subs, judged, strict=True)):
@@ -145,7 +144,7 @@ class _Ring:
                 part = [plane[rows] for plane in planes]
                 median(part, self._median[channel, y0:y1][rows], self._scratch)
 
-        self._stack.in_threads(settle, self._held.blocks)
+        self._stack.each(settle, self._held.blocks)
         for channel in self._stack.channels:
             rows, stars = partial(self._half_rows, channel), self._stack.stars[channel]
             scene = survey(rows, stars, self._stack.fwhm_px)
@@ -198,8 +197,8 @@ class _Ring:
             judge.band(self._compared(i, *block), block[0], block[1], stack.scratch)
 
         tasks = [(i, j, block) for block in self._held.blocks for i, j in zip(group, judges, strict=True)]
-        stack.in_threads(judge_block, tasks)
-        trails = stack.in_threads(lambda judge: judge.trails(None, _one_by_one), judges)
+        stack.each(judge_block, tasks)
+        trails = stack.each(lambda judge: judge.trails(None, _one_by_one), judges)
         for i, judge, found in zip(group, judges, trails, strict=True):
             under = distinct(*(trail.pixels(stack.size) for trail in found)) if found else None
             yield [self._masked(i, judge, channel, under) for channel in stack.channels], judge.scatter, found
