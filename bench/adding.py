@@ -107,7 +107,6 @@ def measured_stack(asked: argparse.Namespace) -> dict[str, Any]:
         for _ in entries:
             exactly(partial(next, again))
         told["noise"] = {block: round(one.sigma, 4) for block, one in stack.sums.noise(0).items()}
-        stack.close()
         del stack, again  # or the next one's memory were new to the system
     timed = {"warm_up": warm_up, "add": add, "remove": undo, "exact_add": exactly}
     return {name: t.told() for name, t in timed.items()} | told

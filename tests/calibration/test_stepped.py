@@ -31,7 +31,7 @@ def formula(raw, offset, flat):
 
 def corrected(raw, offset, flat):
     out = np.full(raw.shape, np.nan, np.float32)
-    Correction(offset, flat).apply(raw, out)
+    Correction(offset, None if flat is None else inverse_steps(flat)).apply(raw, out)
     return out
 
 
@@ -125,7 +125,7 @@ def test_raw_pixels_at_the_end_of_the_room_give_the_same(shape, kind):
     room = np.empty(shape, np.float32)
     end = room.reshape(-1).view(np.uint8)[room.nbytes - raw.nbytes :].view(kind).reshape(shape)
     end[...] = raw
-    Correction(offset, flat).apply(end, room)
+    Correction(offset, inverse_steps(flat)).apply(end, room)
     np.testing.assert_array_equal(room, corrected(raw, offset, flat))
 
 

@@ -123,22 +123,17 @@ class Night:
 
 
 @pytest.fixture(scope="module")
-def night() -> Iterator[Callable[..., Night]]:
+def night() -> Callable[..., Night]:
     """Makes nights. Those of one plan share their frames, for the sky takes longer than the stack."""
-    nights: list[Night] = []
     shot: dict[str, dict[int, Frame]] = {}
 
     def make(plan: SkyPlan, **how: Any) -> Night:
         one = Night(plan, **how)
         if "change" not in how:
             one.frames = shot.setdefault(repr(plan), one.frames)
-        nights.append(one)
         return one
 
-    yield make
-    for one in nights:
-        if one.pipeline.stack is not None:
-            one.pipeline.stack.close()
+    return make
 
 
 class SavedNight:

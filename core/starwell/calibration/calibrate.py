@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,9 +13,10 @@ from starwell.calibration.low_light_matching import check_low_light
 from starwell.calibration.low_light_restore import Restore
 from starwell.calibration.master import Master, Masters
 from starwell.calibration.matching import adu_scale, check, same_exposure, window
-from starwell.calibration.stepped import Correction, bands
+from starwell.calibration.stepped import Correction, bands, inverse_steps
 from starwell.errors import MasterMismatch
 from starwell.frame import Facts, Float32, Frame, sampled
+from starwell.threads import Job
 
 FLAT_BLOCK = 16
 """Pixels per side of one cell of the coarse flat map."""
@@ -47,17 +48,15 @@ class Calibrator:
     MasterMismatch when a master does not fit the lights; what fits but not quite is in warnings.
     """
 
-    def __init__(
-        self, masters: Masters, facts: Facts, *, scale_dark: bool = False, threads: Executor | None = None
-    ) -> None:
+    def __init__(self, masters: Masters, facts: Facts, *, scale_dark: bool = False) -> None:
         self.warnings: tuple[str, ...] = (
             *check(masters, facts, scale_dark=scale_dark),
             *check_low_light(masters, facts),
         )
         self.facts = facts
-        self._threads = threads
         bias = None if masters.bias is None else cut(masters.bias, facts)
         flat = None if masters.flat is None else cut(masters.flat, facts)
+        inverse = None if flat is None else Job(partial(inverse_steps, flat))
         offset = _offset(masters, facts, bias)
         self.flat = None if flat is None else coarse(flat)
         self.dark_adu = _dark_level(masters, offset, bias)
@@ -70,12 +69,12 @@ class Calibrator:
         if masters.low_light is not None:
             self._restore = Restore(masters.low_light, facts, self.defects)
             offset = self._restore.lowered(masters.low_light, offset, flat)
-        self._correction = Correction(offset, flat)
+        self._correction = Correction(offset, None if inverse is None else inverse.made())
 
     def calibrate(self, frame: Frame, out: Float32 | None = None) -> Calibrated:
         """The calibrated sub, written to out (float32, the frame's shape, contiguous) when it is given.
 
-        The frame's pixels may be the last bytes of out, if there are no threads: they are then overwritten.
+        The frame's pixels may be the last bytes of out: they are then overwritten.
         MasterMismatch when the frame has another size than the lights this was made for.
         """
         if frame.pixels.shape != self.facts.shape:
@@ -85,7 +84,7 @@ class Calibrator:
             )
         self._check_scale(frame)
         pixels = np.empty(frame.pixels.shape, np.float32) if out is None else out
-        self._correction.apply(frame.pixels, pixels, self._threads)
+        self._correction.apply(frame.pixels, pixels)
         repair, defects_xy = self._repair, self.defects.xy
         if self._restore is not None:
             repair, defects_xy = self._restore.add(pixels)

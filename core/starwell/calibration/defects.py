@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 import cv2
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell.frame import Facts, Float32, Mask, Plane, Planes, sampled
+from starwell.threads import Job
 
 Points = NDArray[np.intp]
 """(n, 2): x and y of sensor pixels."""
@@ -137,13 +138,12 @@ def from_pixels(
 ) -> Defects:
     """The defects that a dark (less its bias where there is one) and a flat of mean 1 show; each may lack."""
     found = Defects.at(np.empty(0, np.intp), facts.size)
-    with ThreadPoolExecutor(1) as beside:
-        blind = None if flat is None else beside.submit(blind_pixels, flat, facts)
-        if dark_adu is not None:
-            found = found.joined(
-                hot_pixels(dark_adu, facts, bias_adu=bias_adu, egain=egain, read_noise_adu=read_noise_adu)
-            )
-        return found if blind is None else found.joined(blind.result())
+    blind = None if flat is None else Job(partial(blind_pixels, flat, facts))
+    if dark_adu is not None:
+        found = found.joined(
+            hot_pixels(dark_adu, facts, bias_adu=bias_adu, egain=egain, read_noise_adu=read_noise_adu)
+        )
+    return found if blind is None else found.joined(blind.made())
 
 
 def hot_pixels(

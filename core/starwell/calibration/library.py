@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from starwell.calibration.low_light_file import read_low_light
@@ -17,6 +17,7 @@ from starwell.calibration.typed import names
 from starwell.errors import MasterMismatch, MasterMissing
 from starwell.files.frames import gather, open_facts
 from starwell.frame import Facts, Kind
+from starwell.threads import Threads
 
 Source = str | Path | float
 """A master's file, a folder of raw frames or of one master, or for a bias a level in ADU."""
@@ -42,12 +43,11 @@ def load_masters(
     of_dark_flat = None if dark_flat is None else open_master(dark_flat, Kind.DARK_FLAT)
     # files are read side by side; folders of frames, which take memory, one after the other
     files = all(isinstance(source, str | Path) and Path(source).is_file() for source in (dark, flat))
-    with ThreadPoolExecutor(2 if files else 1) as readers:
-        reading = [
-            readers.submit(_if_any, dark, Kind.DARK, bias=of_bias),
-            readers.submit(_if_any, flat, Kind.FLAT, bias=of_bias, dark_flat=of_dark_flat),
-        ]
-        of_dark, of_flat = (reader.result() for reader in reading)
+    readings = (
+        partial(_if_any, dark, Kind.DARK, bias=of_bias),
+        partial(_if_any, flat, Kind.FLAT, bias=of_bias, dark_flat=of_dark_flat),
+    )
+    of_dark, of_flat = Threads(2 if files else 1).each(lambda reading: reading(), readings)
     of_low_light = None if low_light is None else read_low_light(Path(low_light))
     masters = Masters(of_bias, of_dark, of_flat, of_dark_flat, low_light=of_low_light)
     warnings = [warning for master in masters.all() for warning in master.warnings]

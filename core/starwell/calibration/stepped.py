@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
@@ -128,25 +127,25 @@ def _stepped(
 class Correction:
     """(raw - offset)·(1/a), with both in 16 bits.
 
-    offset: ADU, of the sub's shape, or 1×1 for a constant one; flat of mean 1.
+    offset: ADU, of the sub's shape, or 1×1 for a constant one; inverse: the steps of a flat's 1/a.
     """
 
-    def __init__(self, offset: Float32 | None, flat: Float32 | None) -> None:
+    def __init__(self, offset: Float32 | None, inverse: Stepped | Float32 | None) -> None:
         constant = offset is not None and offset.size == 1
         self._constant = float(offset.flat[0]) if offset is not None and constant else 0.0
         self._offset = None if offset is None or constant else offset_steps(offset)
-        self._inverse = None if flat is None else inverse_steps(flat)
+        self._inverse = inverse
         self._factor, self._excess = _listed(self._offset, self._inverse)
 
-    def apply(self, raw: Pixels, out: Float32, threads: Executor | None = None) -> None:
+    def apply(self, raw: Pixels, out: Float32) -> None:
         """Correct a sub into out, band by band in the order of memory.
 
-        raw may be the last bytes of out, if there are no threads: it is then overwritten.
+        raw may be the last bytes of out: it is then overwritten.
         """
         width = out.shape[-1]
         sources, targets = raw.reshape(-1, width), out.reshape(-1, width)
-        each = map if threads is None else threads.map
-        list(each(lambda band: self._band(sources[band], targets[band], band), bands(len(targets))))
+        for band in bands(len(targets)):
+            self._band(sources[band], targets[band], band)
         self._mend(out)
 
     def _band(self, raw: Pixels, out: Float32, band: slice) -> None:

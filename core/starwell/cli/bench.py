@@ -15,9 +15,9 @@ from rich.table import Table
 
 from starwell import __version__, config
 from starwell.cli.machine import Machine, Usb
+from starwell.heap import keep_heap_small
 from starwell.session.benchmark import SENSORS, Case, Line, Sensor, cases
 from starwell.session.budget import Need, budget
-from starwell.stack.heap import keep_heap_small
 
 _SECONDS = 45.0
 

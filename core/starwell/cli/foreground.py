@@ -14,13 +14,13 @@ from starwell.camera.protocol import Camera
 from starwell.cli.machine import clock_is_synchronised
 from starwell.cli.progress import Narrator
 from starwell.errors import StarwellError
+from starwell.heap import keep_heap_small
 from starwell.remote.place import Place
 from starwell.remote.server import serve_in_thread
 from starwell.session.engine import Engine
 from starwell.session.setup import Setup
 from starwell.session.subscription import Subscription
 from starwell.session.wishes import Task
-from starwell.stack.heap import keep_heap_small
 
 _REFRESH_S = 0.25
 

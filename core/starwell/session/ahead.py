@@ -1,16 +1,16 @@
-"""Work on subs ahead of their turn, in threads of their own, in frames' room that goes round."""
+"""Work on subs ahead of their turn, in further threads, in frames' room that goes round."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
 from starwell.frame import Float32
-from starwell.stack.heap import keep_heap_small
+from starwell.threads import Job
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -22,7 +22,8 @@ def ahead(
     """What work makes of each item, in their order; count is how many items it is ahead.
 
     Work gets room for a frame of this shape, float32: one of count + 1 arrays, its own until the item after
-    its own is asked for. What it raises is raised at the item's turn, and ends all.
+    its own is asked for. What it raises is raised at the item's turn, and ends all. Who has to wait for an
+    item does what nobody has begun.
     """
     rooms: list[Float32 | None] = [None] * (count + 1)
 
@@ -32,15 +33,21 @@ def ahead(
             room = rooms[slot] = np.empty(shape, np.float32)
         return work(item, room)
 
-    keep_heap_small()
-    waiting: deque[Future[Made]] = deque()
-    pool = ThreadPoolExecutor(count, thread_name_prefix="ahead")
+    waiting: deque[Job[Made]] = deque()
     try:
         for number, item in enumerate(items):
-            waiting.append(pool.submit(made, item, number % len(rooms)))
+            waiting.append(Job(partial(made, item, number % len(rooms))))
             if len(waiting) > count:
-                yield waiting.popleft().result()
+                yield _first(waiting)
         while waiting:
-            yield waiting.popleft().result()
+            yield _first(waiting)
     finally:
-        pool.shutdown(cancel_futures=True)
+        for job in waiting:
+            job.drop()
+
+
+def _first(waiting: deque[Job[Made]]) -> Made:
+    """What the first of them makes."""
+    while not waiting[0].ended and any(job.do_here() for job in waiting):
+        pass
+    return waiting.popleft().made()

@@ -153,12 +153,9 @@ def combined(site: Site, begun: Begun, members: dict[int, Member]) -> Part:
     method = replace(site.method, threads=site.threads)
     builder = Builder(intake, site.read, Members(members), method)
     stack = builder.empty_stack(begun.reference)
-    try:
-        if begun.fixed is not None:
-            stack.judge_by(begun.fixed)
-        with builder.reading_ahead(members, site.read):
-            added = [stack.add(builder.calibrated(e.number), e) for e in builder.entries(list(members))]
-    finally:
-        stack.close()
+    if begun.fixed is not None:
+        stack.judge_by(begun.fixed)
+    with builder.reading_ahead(members, site.read):
+        added = [stack.add(builder.calibrated(e.number), e) for e in builder.entries(list(members))]
     bare = [replace(one, entry=replace(one.entry, masks=())) for one in added]
     return Part(stack.sums.arrays(), bare)

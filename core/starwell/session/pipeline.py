@@ -46,7 +46,7 @@ class PipelineState:
 
 
 class Pipeline:
-    """One running stack and its subs. Opens no file and starts no thread of its own but the stack's.
+    """One running stack and its subs. Opens no file and starts no thread.
 
     reread hands out a fed frame again: the warm-up, undo and redo need it. read: the same, where it can read
     into a frame's room; that saves the memory of a raw frame.
@@ -146,10 +146,8 @@ class Pipeline:
             self.stack.resume(arrays)
 
     def close(self) -> None:
-        """End the stack's threads; the pipeline is of no use any more."""
-        if self.stack is not None:
-            self.stack.close()
-            self.stack = None
+        """Let go of the stack; the pipeline is of no use any more."""
+        self.stack = None
 
     def _made_with(self) -> tuple[object, ...]:
         method, masters = self._builder.method, self.intake.masters
@@ -239,7 +237,7 @@ class Pipeline:
         Members that cannot be read any more are left out.
         """
         chosen = reference or self._choose_reference()
-        self.close()
+        self.stack = None  # two do not fit
         while self.stack is None:
             stacked = [number for number, _ in self.members.stacked()]
             first = self._ring.members if self._ring.complete else stacked[:RING]

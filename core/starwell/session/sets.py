@@ -13,7 +13,7 @@ from starwell.errors import StorageError
 from starwell.files.frames import gather, levels_of_set, open_facts, open_frame
 from starwell.files.levels import Levels, with_levels
 from starwell.frame import Facts, Float32, Frame, Kind
-from starwell.stack.heap import keep_heap_small
+from starwell.heap import keep_heap_small
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
+from starwell.heap import keep_heap_small
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
 from starwell.stack.fixed import Fixed, often_masked, seldom_masked
-from starwell.stack.heap import keep_heap_small
 from starwell.stack.judge import Compared, Judge, beside
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
 from starwell.stack.ledger import Entry, State, pack, unpack
@@ -30,7 +29,7 @@ from starwell.stack.reach import within
 from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
 from starwell.stack.sums import Accumulators, Change, Left, mask_pixels
 from starwell.stack.trails import Trail
-from starwell.stack.turns import Threads
+from starwell.threads import Threads
 
 NOTHING = np.empty(0, np.int64)
 BAND_ROWS = 64
@@ -67,7 +66,6 @@ class RunningStack:
         threads: int = 2,
         band_rows: int = BAND_ROWS,
     ) -> None:
-        cv2.setNumThreads(1)
         keep_heap_small()
         self.planes = planes
         self.model = model
@@ -83,15 +81,11 @@ class RunningStack:
         self.stacked = 0
         self._next_survey = 1
         self._rows = band_rows
-        self._threads = Threads(threads, "stack")
+        self._threads = Threads(threads)
         self.scratch = Scratch()
 
-    def close(self) -> None:
-        """End the threads."""
-        self._threads.close()
-
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Run work on the stack's threads; results in the order of the items."""
+        """Run work in the stack's threads; results in the order of the items."""
         return self._threads.each(work, items)
 
     @property

@@ -19,8 +19,8 @@ import numpy as np
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
 from starwell.frame import Float32
+from starwell.heap import give_back
 from starwell.stack.contribution import Band, Contribution
-from starwell.stack.heap import give_back
 from starwell.stack.held import BLOCK_ROWS, MISSING, Block, Grid, HeldSubs, Steps
 from starwell.stack.judge import Compared, Judge
 from starwell.stack.kernels import Indices, Scratch, distinct

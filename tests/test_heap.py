@@ -11,7 +11,7 @@ import pytest
 _CHURN = """
 import numpy as np
 from pathlib import Path
-from starwell.stack.heap import keep_heap_small
+from starwell.heap import keep_heap_small
 
 def held_kb():
     status = Path("/proc/self/status").read_text()
