@@ -32,7 +32,7 @@ from starwell.stack.trails import Trail
 from starwell.threads import Threads
 
 NOTHING = np.empty(0, np.int64)
-BAND_ROWS = 64
+BAND_ROWS = 128
 T = TypeVar("T")
 R = TypeVar("R")
 
