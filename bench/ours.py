@@ -1,6 +1,6 @@
 """starwell's side, a program for each measurement so that CPU and peak memory are its own; prints JSON.
 
-python bench/ours.py running [--night mono|osc|small] [--subs N] [--folder F]
+python bench/ours.py running [--night mono|osc|small] [--subs N] [--undo] [--folder F]
 python bench/ours.py align [--folder F]
 python bench/ours.py combine [--subs N] [--folder F]
 """
@@ -56,8 +56,8 @@ def memory_mb(which: str) -> float:
         return next(int(line.split()[1]) * 1024 / 1e6 for line in status if line.startswith(which))
 
 
-def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
-    """A running stack of so many subs, read from disk over and over; one sub is rejected and restored.
+def running(folder: Path, night: str, subs: int, *, undo: bool) -> dict[str, Any]:
+    """A running stack of so many subs, read from disk over and over; undo: the last one then goes out and in.
 
     The next sub is read and prepared while one is stacked, and the stack knows that more wait, as when a
     night is stacked again from disk: it begins once, with the seventh. Per sub: seconds of wall and CPU time
@@ -86,7 +86,7 @@ def running(folder: Path, night: str, subs: int) -> dict[str, Any]:
         stacked = next((event.stacked for event in events if isinstance(event, SubStacked)), stacked)
     del sub  # and with it its room
     list(pipeline.finish())
-    for _ in (pipeline.reject(subs), pipeline.restore(subs)):
+    for _ in (pipeline.reject(subs), pipeline.restore(subs)) if undo else ():
         list(_)
     assert pipeline.stack is not None
     fits.write(folder / "running.fits", pipeline.stack.mean(), {}, overwrite=True)
@@ -156,10 +156,11 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=("running", "align", "combine"))
     parser.add_argument("--night", choices=frames.NIGHTS, default="mono")
     parser.add_argument("--subs", type=int, default=20)
+    parser.add_argument("--undo", action="store_true")
     parser.add_argument("--folder", type=Path, default=frames.WORK)
     asked = parser.parse_args()
     if asked.what == "running":
-        print(json.dumps(running(asked.folder, asked.night, asked.subs)))
+        print(json.dumps(running(asked.folder, asked.night, asked.subs, undo=asked.undo)))
     else:
         made = align(asked.folder) if asked.what == "align" else combine(asked.folder, asked.subs)
         print(json.dumps(made))

@@ -79,9 +79,9 @@ class Bench:
             raise Failed(f"starwell stack left subs out:\n{cost.said[-2000:]}")
         return cost
 
-    def running(self, night: str, subs: int) -> tuple[Any, Cost]:
+    def running(self, night: str, subs: int, *words: str) -> tuple[Any, Cost]:
         """A running stack. Raises Failed unless all subs are in it."""
-        cost = self.script("ours.py", "running", "--night", night, "--subs", str(subs))
+        cost = self.script("ours.py", "running", "--night", night, "--subs", str(subs), *words)
         told = json.loads(cost.said)
         if told["stacked"] != subs:
             raise Failed(f"the running stack holds {told['stacked']} of {subs} subs of {night}")
@@ -94,9 +94,8 @@ def stack_rows(bench: Bench) -> list[Row]:
     ours, exact, theirs, peaks = [], [], [], []
     for _ in range(bench.rounds):
         theirs.append(siril.stack(bench.folder, "mono"))
-        told, cost = bench.running("mono", STACKED)
-        ours.append(cost)
-        peaks.append(told["peak_mb"])
+        ours.append(bench.running("mono", STACKED)[1])
+        peaks.append(bench.running("mono", STACKED, "--undo")[0]["peak_mb"])
         exact.append(bench.exact())
     peak, fixed = median(peaks), 1e6 / PIXELS
     bench.notes.append(

@@ -8,10 +8,12 @@ Programs are run in turn, round after round, and medians compared: other work on
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import siril
@@ -46,6 +48,15 @@ def machine(bench: Bench) -> str:
     )
 
 
+def compiled() -> None:
+    """Byte code beside the sources, as pip leaves it of a program that it installs."""
+    for part in ("starwell", "starwell_tui"):
+        found = find_spec(part)
+        for folder in (found.submodule_search_locations if found else None) or ():
+            compileall.compile_dir(folder, quiet=1)
+    compileall.compile_dir(HERE, maxlevels=0, quiet=1)
+
+
 def _version(part: str) -> str:
     try:
         return version(part)
@@ -63,6 +74,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, help="write the page here, too")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
+    compiled()
     bench = Bench(asked.folder, 1 if asked.quick else asked.rounds, 200 if asked.quick else 1000)
     text = page(bench, asked.only)
     print(text)
