@@ -70,7 +70,6 @@ def test_rejecting_half_equals_accumulating_the_others_with_their_ledger_entries
             np.testing.assert_array_equal(array, kept(done)[name], err_msg=name)
     np.testing.assert_array_equal(fresh.mean(), done.pipeline.stack.mean())
     np.testing.assert_allclose(fresh.sums.variance(0), done.pipeline.stack.sums.variance(0), rtol=1e-5)
-    fresh.close()
 
 
 def test_a_rejected_reference_stays_the_reference(night: Make) -> None:

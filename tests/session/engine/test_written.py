@@ -66,7 +66,6 @@ def test_large_stacks_are_written_less_often(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_disk_rests_a_second_for_every_megabyte_of_the_stacks() -> None:
     running = RunningStack((1000, 1200), Planes.of(Facts((1000, 1200))), SensorModel(1.0, 1.0), threads=1)
-    running.close()
     stacks: Any = SimpleNamespace(
         all=[SimpleNamespace(pipeline=SimpleNamespace(stack=one)) for one in (running, None, running)]
     )
