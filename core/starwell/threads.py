@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 
@@ -63,6 +63,13 @@ class Job(Generic[R]):
         """What came of it, done here if nobody has begun it; raises what the work raised."""
         self.do_here()
         return self._future.result()
+
+
+class Each(Protocol):
+    """Runs work on every item, in threads; results in order."""
+
+    def __call__(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Run."""
 
 
 class Threads:

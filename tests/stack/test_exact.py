@@ -13,8 +13,8 @@ from starwell.frame import Float64
 from starwell.stack.exact import second_pass
 from starwell.stack.kernels import Scratch
 from starwell.stack.ledger import unpack
-from starwell.stack.rejection import STAR_ADU, Scene
 from starwell.stack.running import RunningStack
+from starwell.stack.scene import STAR_ADU, Scene
 
 
 def plain_masks(cube: Float64, mean: Float64, scatter: list[float], variance: Float64, scene: Scene) -> Any:

@@ -14,7 +14,8 @@ from starwell.frame import Float64
 from starwell.stack import judge
 from starwell.stack.exact import second_pass
 from starwell.stack.ledger import unpack
-from starwell.stack.rejection import STAR_ADU, survey
+from starwell.stack.scene import STAR_ADU, survey
+from starwell.threads import Threads
 
 
 def test_a_clean_sky_loses_nothing_to_rejection(make_field: Any, stack_up: Any) -> None:
@@ -156,7 +157,7 @@ def test_a_scene_knows_stars_from_nebulae() -> None:
     nebula = 2000 * np.exp(-((x - 64) ** 2 + (y - 64) ** 2) / (2 * 25**2))
     star = 1000 * np.exp(-((x - 30) ** 2 + (y - 90) ** 2) / 2)
     half = (nebula + star + 100).astype(np.float32)
-    scene = survey(lambda y0, y1: half[y0:y1].copy(), np.empty(half.shape, np.uint16), 3.0)
+    scene = survey(lambda y0, y1: half[y0:y1].copy(), np.empty(half.shape, np.uint16), 3.0, Threads(2).each)
     assert STAR_ADU * scene.star[90, 30] == pytest.approx(0.2 * 1000, rel=0.1)
     assert STAR_ADU * scene.star[64, 64] < 0.2 * 30
     assert scene.low.shape == (16, 16)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from starwell.frame import Float32
 from starwell.stack.kernels import Indices
-from starwell.stack.rejection import Scene
+from starwell.stack.scene import Scene
 
 SEVERAL_SUBS = 3
 MOSTLY_MASKED = 0.3
@@ -17,7 +17,6 @@ MOSTLY_MASKED = 0.3
 
 _UNKNOWN = 255
 _WHOLE = 254
-_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +30,12 @@ class Fixed:
     mean: list[Float32]
     scenes: list[Scene]
     often: NDArray[np.uint8]
+
+    @staticmethod
+    def empty(channels: int, size: tuple[int, int], scenes: list[Scene]) -> Fixed:
+        """Room for one."""
+        mean = [np.empty(size, np.float32) for _ in range(channels)]
+        return Fixed(mean, scenes, np.empty(size, np.uint8))
 
     def passes(self, flat: Indices) -> bool:
         """Whether a line on these flat output pixels may be something that crosses the field."""
@@ -47,13 +52,11 @@ def seldom_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16], flat: In
     return not before.any() or float((there[before] / seen[before]).mean()) < MOSTLY_MASKED
 
 
-def often_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """See Fixed; one sub less than were masked and seen, for nothing is evidence against itself."""
-    often = np.full(masked.shape, _UNKNOWN, np.uint8)
-    for y in range(0, len(often), _ROWS):
-        rows = slice(y, y + _ROWS)
-        before = np.maximum(masked[rows].astype(np.float32) - 1, 0)
-        others = masked[rows].astype(np.float32) + count[rows] - 1
-        np.divide(before * np.float32(_WHOLE), others, out=before, where=others >= SEVERAL_SUBS)
-        np.copyto(often[rows], np.rint(before), where=others >= SEVERAL_SUBS, casting="unsafe")
-    return often
+def often_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16], often: NDArray[np.uint8]) -> None:
+    """Fill in rows of often: one sub less than were masked and seen, for none is evidence against itself."""
+    before = np.maximum(masked.astype(np.float32) - 1, 0)
+    others = masked.astype(np.float32) + count - 1
+    several = others >= SEVERAL_SUBS
+    np.divide(before * np.float32(_WHOLE), others, out=before, where=several)
+    often[...] = _UNKNOWN
+    np.copyto(often, np.rint(before), where=several, casting="unsafe")

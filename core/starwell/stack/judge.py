@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from starwell.frame import Float32, Mask
 from starwell.stack.contribution import Band
 from starwell.stack.kernels import Indices, Scratch, clipped_rms
-from starwell.stack.rejection import CELL, STAR_ADU, Deviation, Rule, Scene, outliers
+from starwell.stack.rejection import Deviation, Rule, outliers
+from starwell.stack.scene import CELL, STAR_ADU, Scene
 from starwell.stack.trails import BIN, Trail, find_trails
+from starwell.threads import Each
 
 SAMPLE_ROWS = 4
 _MOST_SAMPLES = 12
@@ -62,13 +64,6 @@ def beside(band: Band, mean: Float32, subs: NDArray[np.uint16] | None, out: Floa
 
 Compare = Callable[[int, int, int], Compared]
 """Channel, first and end row to a compared band."""
-
-
-class Each(Protocol):
-    """Runs work on every item, in threads; results in order."""
-
-    def __call__(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        """Run."""
 
 
 Found = dict[int, Indices]

@@ -26,7 +26,8 @@ from starwell.stack.judge import Compared, Judge, beside
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
 from starwell.stack.ledger import Entry, State, pack, unpack
 from starwell.stack.reach import within
-from starwell.stack.rejection import CELL, NoiseMap, Rule, Scene, noise_map, survey
+from starwell.stack.rejection import NoiseMap, Rule, noise_map
+from starwell.stack.scene import CELL, Scene, survey
 from starwell.stack.sums import Accumulators, Change, Left, mask_pixels
 from starwell.stack.trails import Trail
 from starwell.threads import Threads
@@ -237,7 +238,7 @@ class RunningStack:
             def rows(y0: int, y1: int, channel: int = channel) -> Float32:
                 return self.sums.mean_rows(channel, 2, y0, y1, self.scratch)
 
-            self.scenes.append(survey(rows, self.stars[channel], self.fwhm_px))
+            self.scenes.append(survey(rows, self.stars[channel], self.fwhm_px, self.each))
         self._next_survey = 2 * max(self.stacked, 1)
 
     def begin(self, scenes: list[Scene]) -> None:
@@ -248,10 +249,15 @@ class RunningStack:
     def fix_reference(self) -> Fixed:
         """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew."""
         self.survey()
-        means = [self.sums.mean(c, 1, self.scratch) for c in self.channels]
-        for mean, weight in zip(means, self.sums.weight, strict=True):
-            mean[weight == 0] = np.nan
-        fixed = Fixed(means, self.scenes, often_masked(self.sums.masked[0], self.sums.count[0]))
+        fixed = Fixed.empty(self.planes.channels, self.size, self.scenes)
+
+        def fix(y0: int) -> None:
+            rows = slice(y0, min(y0 + self._rows, self.size[0]))
+            for channel, mean in enumerate(fixed.mean):
+                mean[rows] = self.sums.mean_band(channel, rows.start, rows.stop, self.scratch)
+            often_masked(self.sums.masked[0, rows], self.sums.count[0, rows], fixed.often[rows])
+
+        self.each(fix, range(0, self.size[0], self._rows))
         self.judge_by(fixed)
         return fixed
 
@@ -262,7 +268,7 @@ class RunningStack:
 
     def clear(self) -> None:
         """Forget every sub, for a new start with a better reference."""
-        self.sums.clear()
+        self.each(lambda array: array.fill(0), self.sums.arrays().values())
         self.scenes, self.fixed = [], None
         self.stacked, self._next_survey = 0, 1
 

@@ -18,7 +18,8 @@ from starwell.frame import Float32, Float64
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
 from starwell.stack.halves import Halves, Reached
 from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of
-from starwell.stack.rejection import CELL, NoiseMap
+from starwell.stack.rejection import NoiseMap
+from starwell.stack.scene import CELL
 
 _MODEL_ONE = float(1 << 20)
 """The model's sums are whole multiples of 2^-20 ADU², exact up to 2^33: they too have no order."""

@@ -27,9 +27,10 @@ from starwell.stack.kernels import Indices, Scratch, distinct
 from starwell.stack.ledger import Entry, State, pack
 from starwell.stack.median import median
 from starwell.stack.reach import Cover, within
-from starwell.stack.rejection import Rule, Scene, survey
+from starwell.stack.rejection import Rule
 from starwell.stack.ring import RING
 from starwell.stack.running import Added, RunningStack
+from starwell.stack.scene import Scene, survey
 from starwell.stack.sums import Left
 from starwell.stack.trails import Trail
 
@@ -147,7 +148,7 @@ class _Ring:
         self._stack.each(settle, self._held.blocks)
         for channel in self._stack.channels:
             rows, stars = partial(self._half_rows, channel), self._stack.stars[channel]
-            scene = survey(rows, stars, self._stack.fwhm_px)
+            scene = survey(rows, stars, self._stack.fwhm_px, self._stack.each)
             for rules in self._rules:
                 rules[channel] = replace(rules[channel], scene=scene)
 
