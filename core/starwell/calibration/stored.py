@@ -16,7 +16,7 @@ from starwell.errors import MasterMismatch, StorageError
 from starwell.files import fits, pictures
 from starwell.files.frames import open_frame
 from starwell.files.keywords import keywords_of
-from starwell.frame import FULL_SCALE_ADU, Facts, Kind, Pixels, sampled
+from starwell.frame import FULL_SCALE_ADU, Facts, Float32, Kind, Pixels, sampled
 
 _TYPES: Mapping[Kind, str] = MappingProxyType(
     {
@@ -119,7 +119,8 @@ def read(path: Path, kind: Kind | None = None) -> Master:
         facts, adu_shift=_whole(header.get("ADUSHIFT")), exposure=replace(facts.exposure, kind=kind)
     )
     if kind is Kind.FLAT:
-        pixels = unit_mean(pixels, facts)
+        pixels = _owned(pixels)
+        unit_mean(pixels, facts, pixels)
     return Master(
         kind,
         pixels,
@@ -132,6 +133,15 @@ def read(path: Path, kind: Kind | None = None) -> Master:
         path,
         sha256,
     )
+
+
+def _owned(pixels: Float32) -> Float32:
+    """The pixels of a frame that is gone, to be written over."""
+    try:
+        pixels.flags.writeable = True
+    except ValueError:  # they lie in what a library keeps as it is
+        return pixels.copy()
+    return pixels
 
 
 def _remarks(name: str, facts: Facts, kind: Kind, sha256: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from starwell.errors import PlanError, StorageError
@@ -16,6 +17,7 @@ from starwell.stack.exact import second_pass
 from starwell.stack.ring import RING
 from starwell.stack.running import Added, RunningStack
 from starwell.stack.sums import MOST_SUBS
+from starwell.threads import Threads
 
 _MOST_AT_ONCE = 3
 """Subs measured at a time: each takes the memory of a calibrated frame."""
@@ -57,8 +59,9 @@ class ThisMachine:
     def placed(
         self, candidates: Sequence[Candidate], reference: Candidate
     ) -> Sequence[Registration | Unmatched]:
-        """One after the other."""
-        return [register(candidate, reference) for candidate in candidates]
+        """Several at a time."""
+        threads = Threads(at_once(self._method.threads))
+        return threads.each(partial(register, reference=reference), candidates)
 
     def combined(
         self, builder: Builder, reference: Candidate, first: Sequence[int], numbers: Sequence[int]
