@@ -32,7 +32,7 @@ _HALVES = 12
 _WAITING = 2
 """Raw frames that wait for their turn."""
 
-_BAND_ROWS, _SCRATCH = 64, 10
+_BAND_ROWS, _SCRATCH = 128, 5
 """Rows of a band and buffers of it that every thread keeps, float32."""
 
 _MOST_AT_ONCE = 3
