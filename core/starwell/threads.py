@@ -20,12 +20,13 @@ from starwell.heap import keep_heap_small
 T = TypeVar("T")
 R = TypeVar("R")
 
+cv2.setNumThreads(1)  # of its own, whoever asks for them: they would be more than one a core
+
 
 @cache
 def _further() -> ThreadPoolExecutor:
     """The threads beside those that ask: at least one, which reads while another one calculates."""
     keep_heap_small()
-    cv2.setNumThreads(1)
     return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="further")
 
 
