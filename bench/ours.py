@@ -39,11 +39,12 @@ from starwell.session.first_pass import first_pass
 from starwell.session.intake import Intake
 from starwell.session.pipeline import Pipeline
 from starwell.session.sets import LightSet, light_sets
+from starwell.stack.contribution import band_rows
 from starwell.stack.exact import second_pass
 from starwell.stack.kernels import Kernel, Scratch
 from starwell.stack.ledger import Entry
 from starwell.stack.ring import RING
-from starwell.stack.running import BAND_ROWS, RunningStack
+from starwell.stack.running import RunningStack
 from starwell.stack.warmup import start
 from starwell.stack.warp import Warp
 
@@ -113,7 +114,7 @@ def align(folder: Path) -> dict[str, Any]:
         assert isinstance(found, Alignment)
         warped, scratch = np.empty(size, np.float32), Scratch()
         warp = Warp(found.transform, planes, size, size, Kernel.CUBIC)
-        rows = warp.tallest(BAND_ROWS)
+        rows = warp.tallest(band_rows(size[1]))
         for y in range(0, size[0], rows):
             end = min(y + rows, size[0])
             warped[y:end] = warp.band(sub.pixels, 0, y, end, scratch)

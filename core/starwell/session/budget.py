@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from starwell.frame import Colour
 from starwell.session.turns import MOST_HELD_BYTES
+from starwell.stack.contribution import band_rows
 from starwell.stack.halves import EVERY, MOST_PX
 
 MB = 1_000_000
@@ -32,8 +33,8 @@ _HALVES = 12
 _WAITING = 2
 """Raw frames that wait for their turn."""
 
-_BAND_ROWS, _SCRATCH = 128, 5
-"""Rows of a band and buffers of it that every thread keeps, float32."""
+_SCRATCH = 5
+"""Buffers of a band that every thread keeps, float32."""
 
 _MOST_AT_ONCE = 3
 _PICTURE_PX = (1080, 1920)
@@ -126,7 +127,8 @@ class Budget:
 def budget(need: Need) -> Budget:
     """The memory of this stack."""
     n, s = need.pixels, need.samples
-    work = need.workers * _BAND_ROWS * (need.size[1] // need.step) * _SINGLE * _SCRATCH
+    width = need.size[1] // need.step
+    work = need.workers * band_rows(width) * width * _SINGLE * _SCRATCH
     each = [
         Part("masters", n * _MASTER * ((need.dark or need.low_light) + need.flat)),
         *(Part(f"the stack's {name}", each * s) for name, each in _SUMS.items()),

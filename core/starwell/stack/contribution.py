@@ -23,6 +23,15 @@ DEFECT_SHARE = 1000
 """A repaired pixel keeps this fraction of a weight: it counts only where no sub saw anything better."""
 
 
+_BAND_PX = 620_000
+"""Long enough calls, and few enough pixels for the caches."""
+
+
+def band_rows(width: int) -> int:
+    """How many rows of so many pixels make a band: 128 at most, and whole cells of 16."""
+    return min(max(_BAND_PX // width // 16, 1), 8) * 16
+
+
 class Band(NamedTuple):
     """Rows of a sub on the stack's grid: q = y·weight in whole numbers, y = (c - b)/t in ADU."""
 

@@ -20,7 +20,7 @@ from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
 from starwell.heap import keep_heap_small
 from starwell.sensor.model import SensorModel
-from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution
+from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, band_rows
 from starwell.stack.fixed import Fixed, often_masked, seldom_masked
 from starwell.stack.judge import Compared, Judge, beside
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
@@ -33,7 +33,6 @@ from starwell.stack.trails import Trail
 from starwell.threads import Threads
 
 NOTHING = np.empty(0, np.int64)
-BAND_ROWS = 128
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -65,7 +64,6 @@ class RunningStack:
         fwhm_px: float = 3.0,
         reject: bool = True,
         threads: int = 2,
-        band_rows: int = BAND_ROWS,
     ) -> None:
         keep_heap_small()
         self.planes = planes
@@ -81,7 +79,7 @@ class RunningStack:
         self.fixed: Fixed | None = None
         self.stacked = 0
         self._next_survey = 1
-        self._rows = band_rows
+        self._rows = band_rows(self.size[1])
         self._threads = Threads(threads)
         self.scratch = Scratch()
 
