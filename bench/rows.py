@@ -190,15 +190,19 @@ def combine_rows(bench: Bench) -> list[Row]:
 def growth_rows(bench: Bench) -> list[Row]:
     """Whether a sub costs more, and the stack more memory, as it grows."""
     bench.script("frames.py", "small")
-    told, _ = bench.running("small", bench.subs)
-    first = max(10, *told["fresh"])
-    numbers, costs = _medians(list(range(first, bench.subs))), _medians(told["cpu_s"][first:])
-    slope, start = linear_regression(numbers, costs)
-    early, late = (1e3 * (start + slope * n) for n in (first, bench.subs))
+    lines, first = [], 0
+    for _ in range(bench.rounds):
+        told, _ = bench.running("small", bench.subs)
+        first = max(10, *told["fresh"])
+        numbers, costs = _medians(list(range(first, bench.subs))), _medians(told["cpu_s"][first:])
+        slope, start = linear_regression(numbers, costs)
+        lines.append([1e3 * (start + slope * n) for n in (first, bench.subs)])
+    early, late = sorted(lines, key=lambda line: line[1] / line[0])[len(lines) // 2]
+    rises = ", ".join(f"{100 * (end / begin - 1):+.0f}" for begin, end in lines)
     memory = told["rss_mb"]
     bench.notes.append(
-        f"Memory of the growing stack (1.4 MP): {memory[first]:.0f} MB at sub {first + 1}, "
-        f"{memory[-1]:.0f} MB at sub {bench.subs}, peak {told['peak_mb']:.0f} MB."
+        f"Rises of the rounds: {rises} %. Memory of the growing stack (1.4 MP): {memory[first]:.0f} MB at sub "
+        f"{first + 1}, {memory[-1]:.0f} MB at sub {bench.subs}, peak {told['peak_mb']:.0f} MB."
     )
     what = f"rise of a sub's CPU from sub {first + 1} to {bench.subs} (1.4 MP, fitted)"
     rise = 100 * (late / early - 1)
