@@ -201,7 +201,7 @@ def growth_rows(bench: Bench) -> list[Row]:
     rises = ", ".join(f"{100 * (end / begin - 1):+.0f}" for begin, end in lines)
     memory = told["rss_mb"]
     bench.notes.append(
-        f"Rises of the rounds: {rises} %. Memory of the growing stack (1.4 MP): {memory[first]:.0f} MB at sub "
+        f"Rises of the rounds: {rises} %. Memory of the stack (1.4 MP): {memory[first]:.0f} MB at sub "
         f"{first + 1}, {memory[-1]:.0f} MB at sub {bench.subs}, peak {told['peak_mb']:.0f} MB."
     )
     what = f"rise of a sub's CPU from sub {first + 1} to {bench.subs} (1.4 MP, fitted)"
