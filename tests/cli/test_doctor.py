@@ -151,7 +151,7 @@ def test_memory_is_counted_for_the_camera_and_colour_needs_more(machine: Machine
     assert checks.memory(machine, CAMERA).mark is Mark.GOOD
     colour = checks.memory(machine, replace(CAMERA, bayer=Bayer.RGGB))
     assert colour.mark is Mark.BAD
-    for way in ("--super-pixel takes 1.", "--bin 2 takes 1.", "--no-stack takes 0."):
+    for way in ("--super-pixel takes 2.", "--bin 2 takes 1.", "--no-stack takes 0."):
         assert way in colour.mend
     assert checks.memory(machine, None).mark is Mark.GOOD
 

@@ -140,14 +140,16 @@ def budget(need: Need) -> Budget:
         held.append(Part("the program", _PROGRAM_EXACT))
         return Budget(tuple(held), tuple(_exact_times(need)))
     held.append(Part("the program", _PROGRAM_LIVE))
-    held.append(Part("frames that wait", _waiting(n * _RAW)))
+    held.append(Part("frames that wait", _waiting(need)))
     if need.camera:
         held.append(Part("the camera's own process", _CHILD + n * _RAW * _CAMERA_FRAMES))
     return Budget(tuple(held), tuple(_live_times(need)))
 
 
-def _waiting(frame_bytes: int) -> int:
-    return frame_bytes * min(_WAITING, MOST_HELD_BYTES // max(frame_bytes, 1))
+def _waiting(need: Need) -> int:
+    """Beside a stack the newest at least, which is on its way to the disk."""
+    frame, least = _RAW * need.pixels, min(need.stacks, 1)
+    return frame * max(least, min(_WAITING, MOST_HELD_BYTES // max(frame, 1)))
 
 
 def _live_times(need: Need) -> Iterator[Part]:
