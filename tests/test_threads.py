@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from functools import partial
 
+import numpy as np
 import pytest
 
 from starwell.threads import Job, Threads
@@ -88,6 +91,30 @@ def test_what_nobody_has_begun_is_done_by_whoever_needs_it(held: Callable[[], No
 def test_a_stack_does_not_wait_for_threads_that_are_busy_elsewhere(held: Callable[[], None]) -> None:
     assert Threads(8).each(lambda i: i * i, range(20)) == [i * i for i in range(20)]
     held()
+
+
+@pytest.mark.parametrize("how", [Job.made, Job.drop])
+def test_a_job_that_is_over_holds_nothing(
+    how: Callable[[Job[int]], object], held: Callable[[], None]
+) -> None:
+    frame = np.zeros(1000)
+    left = weakref.ref(frame)
+    job = Job(partial(np.count_nonzero, frame))
+    del frame
+    assert left() is not None
+    how(job)
+    assert left() is None
+    held()
+
+
+def test_what_a_further_thread_did_holds_nothing() -> None:
+    for _ in range(200):
+        frame = np.zeros(1000)
+        left = weakref.ref(frame)
+        job = Job(partial(np.count_nonzero, frame))
+        del frame
+        job.made()
+        assert left() is None
 
 
 def test_what_a_job_raised_is_raised_where_it_is_asked_for(held: Callable[[], None]) -> None:

@@ -34,8 +34,8 @@ class Job(Generic[R]):
     """Work that a further thread begins as soon as one is free, unless somebody does it before."""
 
     def __init__(self, work: Callable[[], R]) -> None:
-        self._work = work
-        self._future: Future[R] = _further().submit(work)
+        self._work = [work]
+        self._future: Future[R] = _further().submit(self._do)
 
     @property
     def ended(self) -> bool:
@@ -48,7 +48,7 @@ class Job(Generic[R]):
             return False
         self._future = Future()
         try:
-            self._future.set_result(self._work())
+            self._future.set_result(self._do())
         except BaseException as fault:  # noqa: BLE001 - raised where it is asked for
             self._future.set_exception(fault)
         return True
@@ -56,6 +56,7 @@ class Job(Generic[R]):
     def drop(self) -> bool:
         """Nobody wants it begun any more; whether that came in time. If not, it has ended now."""
         if self._future.cancel():
+            self._work.clear()
             return True
         wait([self._future])
         return False
@@ -64,6 +65,10 @@ class Job(Generic[R]):
         """What came of it, done here if nobody has begun it; raises what the work raised."""
         self.do_here()
         return self._future.result()
+
+    def _do(self) -> R:
+        """Do it and let go of it: the pool forgets a job later, and frames hang on what it holds."""
+        return self._work.pop()()
 
 
 class Each(Protocol):
