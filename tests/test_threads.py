@@ -1,11 +1,11 @@
-"""Threads that take turns."""
+"""One set of threads for the whole program."""
 
 from __future__ import annotations
 
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -65,8 +65,8 @@ def test_after_a_fault_nothing_more_is_begun_and_nothing_still_runs(failing: str
 
 
 @pytest.fixture
-def held() -> Callable[[], None]:
-    """Keeps all further threads busy until it is called."""
+def held() -> Iterator[Callable[[], None]]:
+    """Keeps all further threads busy until it is called, or the test is over."""
     end = threading.Event()
     jobs = [Job(lambda: end.wait(30)) for _ in range(64)]
 
@@ -75,7 +75,8 @@ def held() -> Callable[[], None]:
         for job in jobs:
             job.made()
 
-    return release
+    yield release
+    end.set()
 
 
 def test_what_nobody_has_begun_is_done_by_whoever_needs_it(held: Callable[[], None]) -> None:
