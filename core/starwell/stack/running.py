@@ -51,7 +51,7 @@ class RunningStack:
 
     size: (height, width) of the reference's sensor frame; the stack is planes.output_size(size). model: the
     sensor's noise. fwhm_px: of the reference's stars, for star boxes and trail widths, output px. reject
-    False: plain weighted mean. One owner thread calls; it uses `threads` of its own.
+    False: plain weighted mean. One owner thread calls; `threads` do the work, it among them.
     """
 
     def __init__(
