@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from starwell.frame import Float32, Float64, Mask
 
 Indices = NDArray[np.int64]
+Kept = TypeVar("Kept")
 
 
 class Kernel(StrEnum):
@@ -33,6 +35,14 @@ class Scratch(threading.local):
 
     def __init__(self) -> None:
         self._buffers: dict[str, NDArray[Any]] = {}
+        self._kept: dict[str, Any] = {}
+
+    def keep(self, name: str, make: Callable[[], Kept]) -> Kept:
+        """What this thread keeps by a name, made when it is first asked for."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        kept: Kept = self._kept[name]
+        return kept
 
     def take(self, name: str, shape: tuple[int, int], dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """A contiguous array of this shape; what it holds is whatever was there before (at first 0)."""

@@ -19,23 +19,15 @@ from starwell.stack.kernels import Kernel
 PHASES = 256
 """Sub-pixel phases are rounded to 1/256 px: an error of at most 0.002 px."""
 
-NODES = 8
-"""Between phases a node apart a kernel is nearly linear: a third of a percent of its middle weight."""
-
 PHASE_ERROR_PX = 0.008
 """How far a strip's shared phase may be from a pixel's own."""
 
 
 class Taps(NamedTuple):
-    """Weights of shape (PHASES + 1, n); tap k reads the pixel k - before from the whole part.
-
-    nodes (NODES, n): the broken line through the phases that is nearest to the weights; the first node,
-    moved by a tap, is also the last.
-    """
+    """Weights of shape (PHASES + 1, n); tap k reads the pixel k - before from the whole part."""
 
     weights: Float32
     before: int
-    nodes: Float32
 
     @property
     def after(self) -> int:
@@ -75,11 +67,7 @@ def taps(kernel: Kernel, stretch: int = 1) -> Taps:
     weights = shape((offsets - phase) / stretch)
     for parity in range(stretch):
         weights[:, parity::stretch] /= weights[:, parity::stretch].sum(axis=1, keepdims=True)
-    hats = np.maximum(1 - np.abs(NODES * phase - np.arange(NODES + 1)), 0)
-    # Keeps sums of 1 and centroids, which are linear in the phase; what it smears at one phase it
-    # sharpens at another.
-    nodes = np.linalg.lstsq(hats, weights, rcond=None)[0][:-1]
-    return Taps(weights.astype(np.float32), reach * stretch - 1, nodes.astype(np.float32))
+    return Taps(weights.astype(np.float32), reach * stretch - 1)
 
 
 def whole_and_phase(shift: float) -> tuple[int, int]:
@@ -104,8 +92,10 @@ class Line(NamedTuple):
     start: float
 
 
-def horizontal(rows: Float32, first_row: int, line: Line, kernel: Taps, out: Float32, pad: int) -> None:
-    """mid(x, v) = sum over k of w_k·row_v[floor(X) + k], X = along·x + across·v + start.
+def horizontal(
+    rows: Float32, first_row: int, line: Line, kernel: Taps, out: Float32, pad: int, offset: float = 0.0
+) -> None:
+    """mid(x, v) = offset + sum over k of w_k·row_v[floor(X) + k], X = along·x + across·v + start.
 
     Rows of a strip share a phase. out is (rows, width + 2·pad), x = 0 at column pad; columns whose X lies
     outside the row keep what they held. Taps beyond the row's ends repeat its end pixels.
@@ -127,23 +117,12 @@ def horizontal(rows: Float32, first_row: int, line: Line, kernel: Taps, out: Flo
             weights = kernel.weights[phase : phase + 1]
             target = out[v : v + height, a - whole + pad : b - whole + pad]
             if length == width:
-                _correlate(strip[:, a:b], weights, target, (kernel.before, 0))
+                _correlate(strip[:, a:b], weights, target, (kernel.before, 0), offset)
                 continue
-            spread = cv2.filter2D(
-                strip[:, a:b], -1, weights, anchor=(kernel.before, 0), borderType=cv2.BORDER_REPLICATE
-            )
+            spread = np.empty((len(strip), b - a), np.float32)
+            _correlate(strip[:, a:b], weights, spread, (kernel.before, 0), offset)
             left, right = max(x + whole, 0), min(end + whole, source_width)
             target[:, left - a : right - a] = spread[:, left - a : right - a]
-
-
-class Scale(NamedTuple):
-    """What is made of every pixel on the way: value·factor + offset."""
-
-    factor: float = 1.0
-    offset: float = 0.0
-
-
-AS_IT_IS = Scale()
 
 
 def vertical(
@@ -153,32 +132,25 @@ def vertical(
     kernel: Taps,
     out: Float32,
     pad: int,
-    spare: Float32,
-    scale: Scale = AS_IT_IS,
+    factor: float,
+    table: Table,
 ) -> None:
-    """out(x, j) = scale of the sum over k of w_k·mid[floor(Y) + k, x], Y = along·j + across·x + start.
+    """out(x, j) = factor·(sum over k of w_k·mid[floor(Y) + k, x]), Y = along·j + across·x + start.
 
     mid's row 0 is the source's row first_row; its ends must be the source's own ends or beyond the taps.
-    out is (rows + 2·pad, width), j = 0 at row pad; spare another such array. Rows beyond the source's hold
-    anything finite.
+    out is (rows + 2·pad, width), j = 0 at row pad. Rows beyond the source's hold anything finite.
     """
     n, width = out.shape[0] - 2 * pad, out.shape[1]
     start = line.start + (line.along - 1) * (n - 1) / 2
-    if abs(line.across) * width <= 2 * PHASE_ERROR_PX:
-        whole, phase = whole_and_phase(start + line.across * (width - 1) / 2)
-        here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
-        weights = np.float32(scale.factor) * kernel.weights[phase]
-        _correlate(mid[here], weights[:, None], out[there], (0, kernel.before), scale.offset)
+    if abs(line.across) * width > 2 * PHASE_ERROR_PX:
+        whole, part = divmod(round(start * _SHARED), _SHARED)
+        table.fill(kernel, factor, line.across, part / _SHARED, width)
+        _vertical_by_column(mid, whole - first_row - kernel.before, table, out[pad : pad + n])
         return
-    shift = line.across * np.arange(width) + start
-    if NODES * abs(line.across) * _NARROW > 1:
-        _vertical_by_column(mid, first_row, shift, kernel, out[pad : pad + n], scale)
-    else:
-        _vertical_blended(mid, first_row, shift, kernel, out, pad, spare, scale)
-
-
-_NARROW = 64
-"""Strips narrower than this cost more in calls than weights held per column do."""
+    whole, phase = whole_and_phase(start + line.across * (width - 1) / 2)
+    here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
+    weights = np.float32(factor) * kernel.weights[phase]
+    _correlate(mid[here], weights[:, None], out[there], (0, kernel.before))
 
 
 def _rows_of(top: int, n: int, kernel: Taps, height: int, pad: int) -> tuple[slice, slice]:
@@ -186,43 +158,6 @@ def _rows_of(top: int, n: int, kernel: Taps, height: int, pad: int) -> tuple[sli
     a = min(max(top - kernel.before, 0), height)
     b = max(min(n + top + kernel.after, height), a)
     return slice(a, b), slice(a - top + pad, b - top + pad)
-
-
-def _vertical_blended(
-    mid: Float32,
-    first_row: int,
-    shift: Float64,
-    kernel: Taps,
-    out: Float32,
-    pad: int,
-    spare: Float32,
-    scale: Scale,
-) -> None:
-    """The vertical pass where the phase drifts slowly: what even nodes give, what odd ones, and between them.
-
-    One long call per node takes the place of many short ones; it reaches from the node before to the next.
-    """
-    place = NODES * shift
-    node = np.floor(place).astype(np.int64)
-    edges = [0, *(np.flatnonzero(node[1:] != node[:-1]) + 1).tolist(), len(node)]
-    n, anchor = len(out) - 2 * pad, (0, kernel.before)
-    inner, weights = slice(pad, pad + n), (np.float32(scale.factor) * kernel.nodes)[:, :, None]
-    first, last = int(node[0]), int(node[-1])
-    # columns between two nodes are counted from the lower one of them
-    nodes = range(first, last + 2) if last >= first else range(first + 1, last - 1, -1)
-    wholes = sorted({m // NODES for m in nodes})
-    rows = {whole: _rows_of(whole - first_row, n, kernel, len(mid), pad) for whole in wholes}
-    for m, x, end in zip(nodes, [0, *edges[:-1]], [*edges[1:], edges[-1]], strict=True):
-        whole, phase = divmod(m, NODES)
-        target, (here, there) = spare if m % 2 else out, rows[whole]
-        if there.start > pad or there.stop < pad + n:
-            target[inner, x:end] = 0
-        _correlate(mid[here, x:end], weights[phase], target[there, x:end], anchor, scale.offset)
-    even, odd = out[inner], spare[inner]
-    towards_odd = np.abs(place - node - node % 2).astype(np.float32)
-    np.subtract(odd, even, out=odd)
-    np.multiply(odd, towards_odd, out=odd)
-    np.add(even, odd, out=even)
 
 
 def _correlate(
@@ -233,32 +168,58 @@ def _correlate(
         cv2.filter2D(source, -1, weights, dst=out, anchor=anchor, delta=offset, borderType=border)
 
 
-def _vertical_by_column(
-    mid: Float32, first_row: int, shift: Float64, kernel: Taps, out: Float32, scale: Scale
-) -> None:
-    """The vertical pass with a phase for every column: one multiply-add per tap on runs of equal floor(Y)."""
-    n, width = out.shape
-    whole, phase = np.divmod(np.rint(shift * PHASES).astype(np.int64), PHASES)
-    weights = np.ascontiguousarray(np.float32(scale.factor) * kernel.weights[phase].T)
-    cuts = [0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), width]
-    for x, end in pairwise(cuts):
-        tall = max(8, _CACHED_PX // (end - x))
-        term = np.empty((min(tall, n), end - x), np.float32)
-        for row in range(0, n, tall):
-            part = out[row : row + tall, x:end]
-            product = term[: len(part)]
-            first = row + int(whole[x]) - first_row - kernel.before
-            rows = _held(mid[:, x:end], first, len(part) + len(weights) - 1)
-            np.multiply(rows[: len(part)], weights[0, x:end], out=part)
+_SHARED = 4 * PHASES
+"""Where columns begin is rounded to 1/1024 px, so that the bands of a sub share their weights."""
+
+_CALL_PX = 32_000
+"""A product should have so many pixels, or its call costs more than its arithmetic."""
+
+_FEWEST_ROWS, _MOST_ROWS = 16, 64
+
+
+class Table:
+    """The weights of every column and tap, each repeated over some rows: products need both alike.
+
+    weights: (taps, rows, width). runs: first and end column of those with the same floor(Y), and that.
+    """
+
+    def __init__(self) -> None:
+        self._made_for: tuple[object, ...] = ()
+        self.weights = np.empty((0, 0, 0), np.float32)
+        self.runs: list[tuple[int, int, int]] = []
+
+    def fill(self, kernel: Taps, factor: float, across: float, start: float, width: int) -> None:
+        """For Y = across·x + start + j, where it is not what the table holds already."""
+        asked = (id(kernel.weights), factor, across, start, width)
+        if asked == self._made_for:
+            return
+        steps = np.rint(PHASES * (across * np.arange(width) + start)).astype(np.int64)
+        whole, phase = np.divmod(steps, PHASES)
+        edges = [0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), width]
+        self.runs = [(x, end, int(whole[x])) for x, end in pairwise(edges)]
+        rows = min(max(_CALL_PX * len(self.runs) // width, _FEWEST_ROWS), _MOST_ROWS)
+        weights = np.float32(factor) * kernel.weights[phase].T
+        if self.weights.shape != (len(weights), rows, width):
+            self.weights = np.empty((len(weights), rows, width), np.float32)
+        self.weights[...] = weights[:, None]
+        self._made_for = asked
+
+
+def _vertical_by_column(mid: Float32, top: int, table: Table, out: Float32) -> None:
+    """The vertical pass with a phase for every column: one product per tap on runs of equal floor(Y).
+
+    top: the row of mid that the first tap of row 0 reads where floor(Y) of the table is 0.
+    """
+    rows = table.weights.shape[1]
+    for x, end, whole in table.runs:
+        weights = table.weights[:, :, x:end]
+        for row in range(0, len(out), rows):
+            part = out[row : row + rows, x:end]
+            n = len(part)
+            source = _held(mid[:, x:end], top + whole + row, n + len(weights) - 1)
+            cv2.multiply(source[:n], weights[0, :n], dst=part)
             for k in range(1, len(weights)):
-                np.multiply(rows[k : k + len(part)], weights[k, x:end], out=product)
-                np.add(part, product, out=part)
-            if scale.offset:
-                np.add(part, np.float32(scale.offset), out=part)
-
-
-_CACHED_PX = 60_000
-"""Pixels of a piece whose sum, term and rows fit the second-level cache."""
+                cv2.accumulateProduct(source[k : k + n], weights[k, :n], part)
 
 
 def _held(rows: Float32, first: int, n: int) -> Float32:
@@ -266,3 +227,13 @@ def _held(rows: Float32, first: int, n: int) -> Float32:
     if 0 <= first <= len(rows) - n:
         return rows[first : first + n]
     return rows[np.clip(np.arange(first, first + n), 0, len(rows) - 1)]
+
+
+class Scale(NamedTuple):
+    """What is made of every pixel on the way: value·factor + offset."""
+
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+AS_IT_IS = Scale()

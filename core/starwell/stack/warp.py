@@ -19,7 +19,7 @@ from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
 from starwell.stack.kernels import Indices, Kernel, Scratch, distinct, flat_true
 from starwell.stack.route import Route, margin, narrow, route_of
-from starwell.stack.strips import AS_IT_IS, Line, Scale, Taps, horizontal, strip_length, taps, vertical
+from starwell.stack.strips import AS_IT_IS, Line, Scale, Table, Taps, horizontal, strip_length, taps, vertical
 
 RINGING = 0.3
 """An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
@@ -194,18 +194,20 @@ def _strips(
     edges = [t.c * x + t.d * y + t.ty for x in (0, width - 1) for y in (y0, y1)]
     top = min(max(math.floor(min(edges)) - along.before - 1, 0), len(view))
     end = max(min(math.ceil(max(edges)) + along.after + 2, len(view)), top)
-    # Both passes are over before anyone else needs these two: fewer buffers stay in the cache.
+    # Both passes are over before anyone else needs it: fewer buffers stay in the cache.
     mid = scratch.take("deviation", (end - top, width + 2 * pad))
     spread = scratch.take(name, ((n + 2 * pad) * ratio, width))
-    spare = scratch.take("work", (n + 2 * pad, width))
     if end > top:
         source, held = _rows(view, top, end, ratio, scratch)
         start = ratio * (t.tx - t.b * t.ty / t.d) + held
         line = Line(ratio * (t.a - t.b * t.c / t.d), ratio * t.b / t.d, start)
-        horizontal(source, top, line, across, mid, pad)
+        # weights sum to 1, so that the second pass carries the offset on
+        horizontal(source, top, line, across, mid, pad, scale.offset / scale.factor)
         for parity in range(ratio):
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
-            vertical(mid[:, pad : pad + width], top, step, along, spread[parity::ratio], pad, spare, scale)
+            table = scratch.keep(f"weights {route.plane.y0}{route.plane.x0}{parity}", Table)
+            out = spread[parity::ratio]
+            vertical(mid[:, pad : pad + width], top, step, along, out, pad, scale.factor, table)
     return spread[pad * ratio : pad * ratio + y1 - y0]
 
 
