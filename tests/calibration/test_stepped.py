@@ -31,7 +31,7 @@ def formula(raw, offset, flat):
 
 def corrected(raw, offset, flat):
     out = np.full(raw.shape, np.nan, np.float32)
-    Correction(offset, None if flat is None else inverse_steps(flat)).apply(raw, out)
+    Correction(offset_steps(offset), None if flat is None else inverse_steps(flat)).apply(raw, out)
     return out
 
 
@@ -78,7 +78,7 @@ def test_an_offset_of_a_wide_range_is_held_in_coarser_steps(glow):
     assert FINEST_ADU < steps.step <= 4 * glow / 65535
     raw = np.full((H, W), 40000, np.uint16)
     out = np.empty((H, W), np.float32)
-    Correction(offset, None).apply(raw, out)
+    Correction(steps, None).apply(raw, out)
     assert np.abs(out - (40000.0 - offset)).max() <= steps.step / 2 + 0.01
 
 
@@ -125,7 +125,7 @@ def test_raw_pixels_at_the_end_of_the_room_give_the_same(shape, kind):
     room = np.empty(shape, np.float32)
     end = room.reshape(-1).view(np.uint8)[room.nbytes - raw.nbytes :].view(kind).reshape(shape)
     end[...] = raw
-    Correction(offset, inverse_steps(flat)).apply(end, room)
+    Correction(offset_steps(offset), inverse_steps(flat)).apply(end, room)
     np.testing.assert_array_equal(room, corrected(raw, offset, flat))
 
 

@@ -13,7 +13,7 @@ from starwell.calibration.low_light_matching import check_low_light
 from starwell.calibration.low_light_restore import Restore
 from starwell.calibration.master import Master, Masters
 from starwell.calibration.matching import adu_scale, check, same_exposure, window
-from starwell.calibration.stepped import Correction, bands, inverse_steps
+from starwell.calibration.stepped import Correction, bands, inverse_steps, offset_steps
 from starwell.errors import MasterMismatch
 from starwell.frame import Facts, Float32, Frame, sampled
 from starwell.threads import Job
@@ -58,6 +58,8 @@ class Calibrator:
         flat = None if masters.flat is None else cut(masters.flat, facts)
         inverse = None if flat is None else Job(partial(inverse_steps, flat))
         offset = _offset(masters, facts, bias)
+        # another one where low light lowers it
+        steps = None if masters.low_light is not None else Job(partial(offset_steps, offset))
         self.flat = None if flat is None else coarse(flat)
         self.dark_adu = _dark_level(masters, offset, bias)
         self.defects = _defects(masters, facts, offset, bias, flat)
@@ -69,7 +71,8 @@ class Calibrator:
         if masters.low_light is not None:
             self._restore = Restore(masters.low_light, facts, self.defects)
             offset = self._restore.lowered(masters.low_light, offset, flat)
-        self._correction = Correction(offset, None if inverse is None else inverse.made())
+        rounded = offset_steps(offset) if steps is None else steps.made()
+        self._correction = Correction(rounded, None if inverse is None else inverse.made())
 
     def calibrate(self, frame: Frame, out: Float32 | None = None) -> Calibrated:
         """The calibrated sub, written to out (float32, the frame's shape, contiguous) when it is given.

@@ -60,8 +60,13 @@ def bands(height: int) -> Iterator[slice]:
     return (slice(y, min(y + BAND_ROWS, height)) for y in range(0, height, BAND_ROWS))
 
 
-def offset_steps(offset: Float32) -> Stepped:
-    """An offset in ADU, H×W or 3×H×W. The step is a power of two, and multiples of it stay what they are."""
+def offset_steps(offset: Float32 | None) -> Stepped | float:
+    """An offset in ADU, H×W or 3×H×W, or 1×1 for all pixels, which has no steps; 0 for none.
+
+    The step is a power of two, and multiples of it stay what they are.
+    """
+    if offset is None or offset.size == 1:
+        return 0.0 if offset is None else float(offset.flat[0])
     low, high = _range(sampled(offset))
     step = max(FINEST_ADU, 2.0 ** math.ceil(math.log2(max(_ROOM * (high - low) / _MOST, 1e-30))))
     spare = _MOST * step - (high - low)
@@ -127,13 +132,12 @@ def _stepped(
 class Correction:
     """(raw - offset)·(1/a), with both in 16 bits.
 
-    offset: ADU, of the sub's shape, or 1×1 for a constant one; inverse: the steps of a flat's 1/a.
+    offset: ADU, of the sub's shape in steps, or the same for all; inverse: the steps of a flat's 1/a.
     """
 
-    def __init__(self, offset: Float32 | None, inverse: Stepped | Float32 | None) -> None:
-        constant = offset is not None and offset.size == 1
-        self._constant = float(offset.flat[0]) if offset is not None and constant else 0.0
-        self._offset = None if offset is None or constant else offset_steps(offset)
+    def __init__(self, offset: Stepped | float, inverse: Stepped | Float32 | None) -> None:
+        self._offset = offset if isinstance(offset, Stepped) else None
+        self._constant = 0.0 if isinstance(offset, Stepped) else offset
         self._inverse = inverse
         self._factor, self._excess = _listed(self._offset, self._inverse)
 
@@ -154,7 +158,8 @@ class Correction:
         elif np.may_share_memory(raw, out):
             raw = raw.copy()
         if self._offset is None:
-            np.subtract(raw, np.float32(self._constant), out=out)
+            # half of numpy's time where it would have to convert as well
+            cv2.subtract(raw, self._constant, dst=out, dtype=cv2.CV_32F)
         else:
             steps, step = _rows(self._offset.steps, band), self._offset.step
             cv2.addWeighted(raw, 1, steps, -step, -self._offset.least, dst=out, dtype=cv2.CV_32F)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from starwell.errors import StorageError
 from starwell.files import fits, pictures
-from starwell.files.levels import Levels, levels
+from starwell.files.levels import Cell, Levels, common_levels, seen_in
 from starwell.frame import Facts, Float32, Frame, Pixels
+from starwell.threads import Threads
 
 _FITS = (".fits", ".fit", ".fts")
 _PACKED = (".fz", ".gz", ".bz2", ".xz")
@@ -86,23 +87,23 @@ def natural(path: Path) -> tuple[tuple[tuple[int, int, str], ...], ...]:
 
 def levels_of_set(frames: Sequence[Path | Pixels], sample: int = 4) -> Levels:
     """The levels of a set of raw frames (paths or pixels), learnt from up to sample of them."""
-    return levels(_sampled(frames, sample))
-
-
-def _sampled(frames: Sequence[Path | Pixels], sample: int) -> Iterator[Pixels]:
     count = min(sample, len(frames))
-    room: Float32 | None = None
-    for index in range(count):
-        frame = frames[index * (len(frames) - 1) // max(1, count - 1)]
+    chosen = [frames[index * (len(frames) - 1) // max(1, count - 1)] for index in range(count)]
+    rooms: list[Float32] = []  # fresh memory takes longer than reading
+
+    def look(frame: Path | Pixels) -> list[Cell]:
         if not isinstance(frame, Path):
-            yield frame
-            continue
+            return seen_in(frame)
         try:
-            if room is None:  # one for all: fresh memory takes longer than reading
-                room = np.empty(open_facts(frame).shape, np.float32)
-            yield open_frame(frame, room).pixels
+            facts = open_facts(frame)
+            room = rooms.pop() if rooms else np.empty(facts.shape, np.float32)
+            seen = seen_in(open_frame(frame, room).pixels)
         except StorageError:
-            continue  # whoever reads the whole set reports it
+            return []  # whoever reads the whole set reports it
+        rooms.append(room)
+        return seen
+
+    return common_levels(Threads(2).each(look, chosen))
 
 
 def _frames_in(folder: Path) -> list[Path]:

@@ -31,17 +31,26 @@ class Levels(NamedTuple):
 
 
 def levels(frames: Iterable[Pixels]) -> Levels:
-    """The levels of a set of raw frames; float pixels and constant frames count as unshifted.
+    """The levels of a set of raw frames."""
+    return common_levels(map(seen_in, frames))
+
+
+def seen_in(pixels: Pixels) -> list[Cell]:
+    """What one frame shows of the values that its pixels can have: of every colour, or of the 2×2 cell."""
+    return [Cell.of(part, highest) for part, highest in _parts(pixels)]
+
+
+def common_levels(seen: Iterable[list[Cell]]) -> Levels:
+    """The levels of all frames looked at; float pixels and constant frames count as unshifted.
 
     Each of the four pixels of the 2×2 cell (or each colour) is judged by itself: a driver's white balance
     multiplies red and blue and leaves only the greens on the converter's steps.
     """
-    cells: list[_Cell] = []
-    for pixels in frames:
-        parts = list(_parts(pixels))
-        cells = cells or [_Cell() for _ in parts]
-        for cell, (part, highest) in zip(cells, parts, strict=False):
-            cell.add(part, highest)
+    cells: list[Cell] = []
+    for frame in seen:
+        cells = cells or [Cell() for _ in frame]
+        for cell, other in zip(cells, frame, strict=False):
+            cell.join(other)
     shifts = sorted((cell.shift() for cell in cells), reverse=True)
     shift = shifts[min(1, len(shifts) - 1)] if shifts else 0
     plateaus = [level for cell in cells if (level := cell.plateau(1 << shift)) is not None]
@@ -72,7 +81,7 @@ def _highest(rows: Pixels) -> Pixels:
     return np.fmax.reduce(rows, axis=0) if rows.size else rows[:0].reshape(-1)
 
 
-class _Cell:
+class Cell:
     """The values of one pixel of the 2×2 cell, over all frames seen; no frame is kept.
 
     Every pixel is searched for the brightest, for the few that clip must not be missed; the bits are those
@@ -87,33 +96,42 @@ class _Cell:
         self.clipped = 0
         self.bright = 0
 
-    def add(self, part: Pixels, highest: Pixels) -> None:
+    @classmethod
+    def of(cls, part: Pixels, highest: Pixels) -> Cell:
+        """Those of one frame; highest: the highest value of each column."""
+        cell = cls()
         if part.size == 0:
-            return
+            return cell
         if part.dtype.kind in "iu" and part.dtype.itemsize > 1:
             some = part[:: max(1, part.size // _BITS_PX)]
-            self.bits |= int(np.bitwise_or.reduce(some, axis=None, where=some != np.iinfo(part.dtype).max))
-            self.varied = self.varied or _is_varied(part)
+            cell.bits = int(np.bitwise_or.reduce(some, axis=None, where=some != np.iinfo(part.dtype).max))
+            cell.varied = _is_varied(part)
         top = float(np.fmax.reduce(highest))
-        if not np.isfinite(top):
-            return
-        self.sky = min(self.sky, float(np.median(np.nan_to_num(sampled(part)))))
-        if top > self.top:
-            self.top, self.clipped, self.bright = top, 0, 0
-        if top == self.top:
+        if np.isfinite(top):
+            cell.sky = float(np.median(np.nan_to_num(sampled(part))))
             near = part[:, highest > _BRIGHT * top]
-            self.clipped += int(np.count_nonzero(near == top))
-            self.bright += int(np.count_nonzero(near > _BRIGHT * top))
+            cell.top, cell.clipped = top, int(np.count_nonzero(near == top))
+            cell.bright = int(np.count_nonzero(near > _BRIGHT * top))
+        return cell
+
+    def join(self, other: Cell) -> None:
+        """Those and these; only the frames that reach the highest value are asked what piles up there."""
+        self.bits |= other.bits
+        self.varied = self.varied or other.varied
+        self.sky = min(self.sky, other.sky)
+        if other.top > self.top:
+            self.top, self.clipped, self.bright = other.top, 0, 0
+        if other.top == self.top:
+            self.clipped += other.clipped
+            self.bright += other.bright
 
     def shift(self) -> int:
+        """How many low bits carry nothing."""
         zeros = (self.bits & -self.bits).bit_length() - 1
         return zeros if self.varied and 0 < zeros <= _MOST_SHIFT else 0
 
     def plateau(self, step: int) -> float | None:
-        """The highest value, where far more pixels have it than those just below it let expect.
-
-        Only the frames that reach it are asked.
-        """
+        """The highest value, where far more pixels have it than those just below it let expect."""
         if not np.isfinite(self.top) or self.top - self.sky <= _LEVELS_ABOVE_SKY * step:
             return None
         piled = self.clipped >= _FEWEST_CLIPPED and self.clipped >= _CLIPPED_SHARE * self.bright

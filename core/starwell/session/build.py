@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import StorageError
@@ -20,6 +21,7 @@ from starwell.stack.ledger import Entry
 from starwell.stack.running import RunningStack
 from starwell.stack.warmup import start
 from starwell.stack.warp import kernel_for
+from starwell.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +119,20 @@ class Builder:
             kernel=kernel_for(planes, fwhm, method.kernel),
             fwhm_px=fwhm / planes.output_step,
             reject=method.reject,
-            threads=method.threads or os.cpu_count() or 1,
+            threads=self._threads,
         )
+
+    @property
+    def _threads(self) -> int:
+        return self.method.threads or os.cpu_count() or 1
 
     def place_all(self, reference: Candidate) -> None:
         """Find every placed member's place on another reference; who has none is out, with the reason."""
         self.members.set_reference(reference)
-        for member in self.members.by_number.values():
-            if member.candidate is None or member.placed is None:
-                continue
-            place = register(member.candidate, reference)
+        placed = [m for m in self.members.by_number.values() if m.candidate and m.placed is not None]
+        candidates = [member.candidate for member in placed if member.candidate]
+        places = Threads(self._threads).each(partial(register, reference=reference), candidates)
+        for member, place in zip(placed, places, strict=True):
             if isinstance(place, Unmatched):
                 member.reason, member.placed = member.reason or place.reason, None
             else:

@@ -112,7 +112,7 @@ class StackStarted(Event, frozen=True, kw_only=True):
 class StackMeasured(Event, frozen=True, kw_only=True):
     """The noise reached against what physics allows, in e- per pixel of one sub's exposure.
 
-    Told after every stacked sub; of every fourth where subs are stacked again from disk, and of the last.
+    Told after every stacked sub; of every eighth where subs are stacked again from disk, and of the last.
 
     ideal_e is a single sub's noise over sqrt(effective subs) and, in colour, of the samples that a plane has
     per pixel of the stack; reached_e are half-stack figures at blocks of 1, 2, 4, 8 and 16 px, each times

@@ -29,7 +29,7 @@ from starwell.stack.ring import RING, Ring
 from starwell.stack.running import RunningStack
 
 _WARM_UP = 7
-_NOISE_EVERY = 4
+_NOISE_EVERY = 8
 """Subs from one measurement of the noise to the next, while more of them wait."""
 
 
@@ -76,7 +76,7 @@ class Pipeline:
         """Take one sub the whole way, or what is left of it where the intake has prepared it.
 
         more: another one waits. A stack that would soon be begun anew is then not begun, and the noise is
-        told of every fourth sub; what the stack is in the end does not depend on it.
+        told of every eighth sub; what the stack is in the end does not depend on it.
         """
         number = sub.facts.number
         if number in self.members:

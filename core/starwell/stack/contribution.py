@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +82,7 @@ class Contribution:
         xy = np.asarray(calibrated.defects_xy, np.int64).reshape(-1, 2)
         self.defects = tuple(self.warp.near(c, xy) for c in range(planes.channels))
         self._covers = [self.covers(c, self.rows) for c in range(planes.channels)]
+        self._samples: dict[tuple[int, int, int], Cover] = {}
 
     @property
     def odd(self) -> bool:
@@ -97,10 +99,27 @@ class Contribution:
         height, width = self.warp.output_size
         return covers(*self.warp.valid(channel, 0, height), self.defects[channel], width, rows)
 
+    def foresee(self, starts: Sequence[int], rows: int) -> None:
+        """Find out at once what counts in bands of so many rows, from these ascending rows on."""
+        height, width = self.warp.output_size
+        starts = [start for start in starts if start + rows <= height]
+        y = np.add.outer(starts, np.arange(rows)).ravel()
+        place = np.full(height, -1)
+        place[y] = np.arange(len(y))
+        for channel, leaning in enumerate(self.defects):
+            first, end = self.warp.valid(channel, 0, height)
+            row, x = np.divmod(leaning, width)
+            here = place[row] >= 0
+            found = covers(first[y], end[y], place[row[here]] * width + x[here], width, rows)
+            for start, cover in zip(starts, found, strict=True):
+                self._samples[channel, start, start + rows] = cover
+
     def cover(self, channel: int, y0: int, y1: int) -> Cover:
         """What counts in these rows."""
         if y0 % self.rows == 0 and y1 == min(y0 + self.rows, self.warp.output_size[0]):
             return self._covers[channel][y0 // self.rows]
+        if known := self._samples.get((channel, y0, y1)):
+            return known
         width = self.warp.output_size[1]
         faint = within(self.defects[channel], y0 * width, y1 * width)
         return covers(*self.warp.valid(channel, y0, y1), faint, width, y1 - y0)[0]

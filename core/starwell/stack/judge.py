@@ -70,6 +70,12 @@ Found = dict[int, Indices]
 """A channel's outliers by the first row of their band, flat on the output."""
 
 
+def sampled_from(height: int) -> list[int]:
+    """The rows at which scatter is measured: the first of SAMPLE_ROWS each."""
+    count = min(_MOST_SAMPLES, max(1, height // (2 * SAMPLE_ROWS)))
+    return [(2 * i + 1) * height // (2 * count) // 2 * 2 for i in range(count)]
+
+
 class Judge:
     """Judges one sub on a stack of this size; rules: one per channel."""
 
@@ -90,8 +96,7 @@ class Judge:
     def measure_scatter(self, compare: Compare, each: Each) -> None:
         """Set each rule's scatter: 4-sigma-clipped rms of D/sigma on starless pixels of up to 12 bands."""
         height = self._size[0]
-        count = min(_MOST_SAMPLES, max(1, height // (2 * SAMPLE_ROWS)))
-        starts = [(2 * i + 1) * height // (2 * count) // 2 * 2 for i in range(count)]
+        starts = sampled_from(height)
         for channel, rule in enumerate(self.rules):
 
             def sample(y0: int, channel: int = channel, rule: Rule = rule) -> Float32:

@@ -118,12 +118,16 @@ def among(flat: Indices, some: Indices) -> Mask:
     return found
 
 
+_FIRST_LOOK = 20_000
+"""Values: where to start clipping need not be precise."""
+
+
 def clipped_rms(values: Float32, kappa: float = 4.0, rounds: int = 8) -> float:
     """Rms about 0 of what lies within kappa of it, from a MAD start; not a number without values."""
     if not values.size:
         return math.nan
     magnitude = np.abs(values)
-    sigma = 1.4826 * float(np.median(magnitude))
+    sigma = 1.4826 * float(np.median(magnitude[:: 1 + magnitude.size // _FIRST_LOOK]))
     for _ in range(rounds):
         kept = magnitude[magnitude <= kappa * sigma]
         before, sigma = sigma, math.sqrt(float(np.mean(np.square(kept, dtype=np.float64))))

@@ -22,7 +22,7 @@ from starwell.heap import keep_heap_small
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, band_rows
 from starwell.stack.fixed import Fixed, often_masked, seldom_masked
-from starwell.stack.judge import Compared, Judge, beside
+from starwell.stack.judge import SAMPLE_ROWS, Compared, Judge, beside, sampled_from
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
 from starwell.stack.ledger import Entry, State, pack, unpack
 from starwell.stack.reach import within
@@ -119,6 +119,7 @@ class RunningStack:
 
     def _judged(self, sub: Contribution) -> Added:
         judge = Judge(self.rules(sub, self.scenes), self.size, self.fwhm_px)
+        sub.foresee(sampled_from(self.size[0]), SAMPLE_ROWS)
         judge.measure_scatter(partial(self._compared, sub), self.each)
         self.leave(sub, self._settled(sub, partial(self._judge_band, sub, judge)))
         counts = None if self.fixed else self.sums.count

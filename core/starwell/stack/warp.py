@@ -137,11 +137,10 @@ class Warp:
         else:
             out = scratch.take(name, (y1 - y0, width))
             if route.whole_shift is not None:
-                _copy(view, route.whole_shift, y0, out)
+                _moved(view, route.whole_shift, y0, out, scale)
             else:
                 _affine(view, route, y0, out, self.kernel)
-            if scale != AS_IT_IS:
-                cv2.addWeighted(out, scale.factor, out, 0, scale.offset, dst=out)
+                _scale(out, scale, out)
         if self.kernel is not Kernel.LINEAR and route.whole_shift is None:
             first, end = self.valid(route.plane.channel, y0, y1)
             _clamp_ringing(view, route, y0, out, slice(int(first.min()), int(end.max())), scale)
@@ -164,12 +163,21 @@ class Warp:
         return distinct(*found)
 
 
-def _copy(view: Float32, shift: tuple[int, int], y0: int, out: Float32) -> None:
-    """out(x, y) = plane(x + dx, y + dy) where there is one."""
+def _scale(pixels: Float32, scale: Scale, out: Float32) -> None:
+    """Scaled pixels, into out."""
+    if scale == AS_IT_IS:
+        out[...] = pixels
+    else:
+        cv2.addWeighted(pixels, scale.factor, pixels, 0, scale.offset, dst=out)
+
+
+def _moved(view: Float32, shift: tuple[int, int], y0: int, out: Float32, scale: Scale) -> None:
+    """out(x, y) = plane(x + dx, y + dy), scaled, where there is one."""
     dx, dy = shift
     top, left = max(-y0 - dy, 0), max(-dx, 0)
     source = view[y0 + dy + top : max(y0 + dy + len(out), 0), left + dx : max(out.shape[1] + dx, 0)]
-    out[top : top + len(source), left : left + source.shape[1]] = source
+    if source.size:
+        _scale(source, scale, out[top : top + len(source), left : left + source.shape[1]])
 
 
 def _strips(
