@@ -18,6 +18,7 @@ from starwell.align.transform import Transform
 from starwell.errors import PlanError
 from starwell.frame import Bayer, Colour, Facts, Float32, Float64, Mask, Planes
 from starwell.stack.kernels import Kernel, Scratch
+from starwell.stack.strips import Scale
 from starwell.stack.warp import Warp, kernel_for
 
 SIZE = (200, 240)
@@ -207,3 +208,33 @@ def test_a_transform_without_extent_is_refused() -> None:
 def test_a_strip_is_as_short_as_its_angle_demands() -> None:
     warp = Warp(turned(0.1, 0, 0, 1.0002), MONO, SIZE, SIZE, Kernel.LINEAR)
     assert warp.tallest(256) == math.floor(0.016 / (1 - 1 / 1.0002 * math.cos(math.radians(0.1))))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    transform=st.builds(
+        turned,
+        st.one_of(st.just(0.0), st.floats(-0.5, 0.5), st.floats(179.7, 180.3), st.just(30.0)),
+        st.one_of(st.integers(-9, 9).map(float), st.floats(-9, 9)),
+        st.floats(-9, 9),
+        st.sampled_from([1.0, 1.0, 1.0002, 0.995]),
+    ),
+    kernel=st.sampled_from(Kernel),
+    bayer=st.sampled_from([None, Bayer.RGGB]),
+    first=st.integers(0, 639),
+    length=st.integers(1, 300),
+    y0=st.sampled_from([0, 16, 64, 96]),
+)
+def test_a_part_of_a_band_is_bit_by_bit_that_of_the_whole_band(
+    transform: Transform, kernel: Kernel, bayer: Bayer | None, first: int, length: int, y0: int
+) -> None:
+    size, rng = (130, 640), np.random.default_rng(3)
+    planes = Planes.of(Facts(size, bayer=bayer))
+    pixels = rng.normal(1000, 30, size).astype(np.float32)
+    pixels[40:44, 100:500:37] = 60000  # that the kernel rings about
+    warp, scale = Warp(transform, planes, size, size, kernel), Scale(65000.3, -17.7)
+    end = min(first + length, size[1])
+    for channel in range(planes.channels):
+        whole = warp.band(pixels, channel, y0, y0 + 32, Scratch(), scale)
+        part = warp.band(pixels, channel, y0, y0 + 32, Scratch(), scale, (first, end))
+        assert np.array_equal(part[:, first:end], whole[:, first:end])

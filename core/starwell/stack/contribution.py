@@ -14,7 +14,7 @@ from starwell.frame import Float32, Mask, Planes
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, whole_of_steps
 from starwell.stack.ledger import Entry
 from starwell.stack.reach import Cover, covers, within
-from starwell.stack.strips import Scale
+from starwell.stack.strips import Columns, Scale
 from starwell.stack.warp import Warp
 
 WEIGHT_ONE = 1 << 16
@@ -124,15 +124,15 @@ class Contribution:
         faint = within(self.defects[channel], y0 * width, y1 * width)
         return covers(*self.warp.valid(channel, y0, y1), faint, width, y1 - y0)[0]
 
-    def band(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Band:
-        """These rows, in scratch until the next call."""
+    def band(self, channel: int, y0: int, y1: int, scratch: Scratch, wanted: Columns | None = None) -> Band:
+        """These rows, in scratch until the next call; wanted: columns, others may hold anything finite."""
         weight = self.weight[channel]
         if self.entry.grid:
-            q = self._steps(channel, y0, y1, scratch)
+            q = self._steps(channel, y0, y1, scratch, wanted)
             np.rint(q, out=q)
             whole_of_steps(q, *self.entry.grid[channel], weight, q)
         else:
-            q = self._scaled(channel, y0, y1, scratch, Scale(weight, 0.0))
+            q = self._scaled(channel, y0, y1, scratch, Scale(weight, 0.0), wanted)
             np.rint(q, out=q)
         return Band(y0, q, weight, self.cover(channel, y0, y1))
 
@@ -140,18 +140,22 @@ class Contribution:
         """The same with q = y in steps of the entry's grid above its level, not yet whole."""
         return Band(y0, self._steps(channel, y0, y1, scratch), 0, self.cover(channel, y0, y1))
 
-    def _steps(self, channel: int, y0: int, y1: int, scratch: Scratch) -> Float32:
+    def _steps(
+        self, channel: int, y0: int, y1: int, scratch: Scratch, wanted: Columns | None = None
+    ) -> Float32:
         level, step = self.entry.grid[channel]
-        return self._scaled(channel, y0, y1, scratch, Scale(1 / step, -level / step))
+        return self._scaled(channel, y0, y1, scratch, Scale(1 / step, -level / step), wanted)
 
-    def _scaled(self, channel: int, y0: int, y1: int, scratch: Scratch, scale: Scale) -> Float32:
+    def _scaled(
+        self, channel: int, y0: int, y1: int, scratch: Scratch, scale: Scale, wanted: Columns | None
+    ) -> Float32:
         """y scaled: the warp does it on the way; b is carried from the sub's px to the output's."""
         t = self.entry.normalisation.transparency
         b0, bx, by = self.entry.normalisation.background[channel]
         to_sub = self.warp.to_sub
         factor = scale.factor / t
         offset = scale.offset - factor * (b0 + bx * to_sub.tx + by * to_sub.ty)
-        y = self.warp.band(self.calibrated.pixels, channel, y0, y1, scratch, Scale(factor, offset))
+        y = self.warp.band(self.calibrated.pixels, channel, y0, y1, scratch, Scale(factor, offset), wanted)
         if bx or by:
             along_x, along_y = bx * to_sub.a + by * to_sub.c, bx * to_sub.b + by * to_sub.d
             row = (factor * along_x * np.arange(y.shape[1])).astype(np.float32)

@@ -209,13 +209,15 @@ class RunningStack:
         return flat[~among(flat, sub.defects[channel])]
 
     def _withdraw(self, sub: Contribution, channel: int, flat: Indices) -> None:
-        """Take back what these pixels have added: the same bands again, hence the same numbers."""
+        """Take back what these pixels have added: parts of the same bands again, hence the same numbers."""
         width = self.size[1]
 
         def withdraw(rows: tuple[int, int]) -> None:
             here = within(flat, rows[0] * width, rows[1] * width)
             if here.size:
-                q = sub.band(channel, *rows, self.scratch).q.reshape(-1)[here]
+                x = here % width
+                wanted = int(x.min()), int(x.max()) + 1
+                q = sub.band(channel, *rows, self.scratch, wanted).q.reshape(-1)[here]
                 change = Change.withdrawn(here + rows[0] * width, q, sub.weight[channel])
                 self.sums.change(sub, channel, change)
 

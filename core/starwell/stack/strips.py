@@ -92,13 +92,37 @@ class Line(NamedTuple):
     start: float
 
 
+Columns = tuple[int, int]
+"""First and end of those that are wanted."""
+
+_LANES = 64
+"""Pixels: a multiple of what any processor treats at once. A part of a row that begins so many after the row
+does comes out bit by bit as in the whole row."""
+
+
+def _part(start: int, end: int, wanted: Columns | None) -> Columns:
+    """Of start … end as many lanes as hold what is wanted."""
+    if wanted is None:
+        return start, end
+    before, after = (n - start for n in wanted)
+    return start + max(before, 0) // _LANES * _LANES, min(start - -after // _LANES * _LANES, end)
+
+
 def horizontal(
-    rows: Float32, first_row: int, line: Line, kernel: Taps, out: Float32, pad: int, offset: float = 0.0
+    rows: Float32,
+    first_row: int,
+    line: Line,
+    kernel: Taps,
+    out: Float32,
+    pad: int,
+    offset: float = 0.0,
+    wanted: Columns | None = None,
 ) -> None:
     """mid(x, v) = offset + sum over k of w_k·row_v[floor(X) + k], X = along·x + across·v + start.
 
     Rows of a strip share a phase. out is (rows, width + 2·pad), x = 0 at column pad; columns whose X lies
-    outside the row keep what they held. Taps beyond the row's ends repeat its end pixels.
+    outside the row keep what they held. Taps beyond the row's ends repeat its end pixels. wanted: x that are
+    to be right; all others may hold anything finite.
     """
     n, source_width = rows.shape
     width = out.shape[1] - 2 * pad
@@ -117,6 +141,10 @@ def horizontal(
             weights = kernel.weights[phase : phase + 1]
             target = out[v : v + height, a - whole + pad : b - whole + pad]
             if length == width:
+                if wanted is not None:
+                    reach = wanted[0] + whole - kernel.before, wanted[1] + whole + kernel.after
+                    a, b = _part(a, b, reach)
+                    target = out[v : v + height, a - whole + pad : b - whole + pad]
                 _correlate(strip[:, a:b], weights, target, (kernel.before, 0), offset)
                 continue
             spread = np.empty((len(strip), b - a), np.float32)
@@ -134,23 +162,26 @@ def vertical(
     pad: int,
     factor: float,
     table: Table,
+    wanted: Columns | None = None,
 ) -> None:
     """out(x, j) = factor·(sum over k of w_k·mid[floor(Y) + k, x]), Y = along·j + across·x + start.
 
     mid's row 0 is the source's row first_row; its ends must be the source's own ends or beyond the taps.
-    out is (rows + 2·pad, width), j = 0 at row pad. Rows beyond the source's hold anything finite.
+    out is (rows + 2·pad, width), j = 0 at row pad. Rows beyond the source's hold anything finite, and so do
+    columns that are not wanted.
     """
     n, width = out.shape[0] - 2 * pad, out.shape[1]
     start = line.start + (line.along - 1) * (n - 1) / 2
     if abs(line.across) * width > 2 * PHASE_ERROR_PX:
         whole, part = divmod(round(start * _SHARED), _SHARED)
         table.fill(kernel, factor, line.across, part / _SHARED, width)
-        _vertical_by_column(mid, whole - first_row - kernel.before, table, out[pad : pad + n])
+        _vertical_by_column(mid, whole - first_row - kernel.before, table, out[pad : pad + n], wanted)
         return
     whole, phase = whole_and_phase(start + line.across * (width - 1) / 2)
     here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
     weights = np.float32(factor) * kernel.weights[phase]
-    _correlate(mid[here], weights[:, None], out[there], (0, kernel.before))
+    a, b = _part(0, width, wanted)
+    _correlate(mid[here, a:b], weights[:, None], out[there, a:b], (0, kernel.before))
 
 
 def _rows_of(top: int, n: int, kernel: Taps, height: int, pad: int) -> tuple[slice, slice]:
@@ -205,13 +236,16 @@ class Table:
         self._made_for = asked
 
 
-def _vertical_by_column(mid: Float32, top: int, table: Table, out: Float32) -> None:
+def _vertical_by_column(mid: Float32, top: int, table: Table, out: Float32, wanted: Columns | None) -> None:
     """The vertical pass with a phase for every column: one product per tap on runs of equal floor(Y).
 
     top: the row of mid that the first tap of row 0 reads where floor(Y) of the table is 0.
     """
     rows = table.weights.shape[1]
-    for x, end, whole in table.runs:
+    for first, last, whole in table.runs:
+        x, end = _part(first, last, wanted)
+        if end <= x:
+            continue
         weights = table.weights[:, :, x:end]
         for row in range(0, len(out), rows):
             part = out[row : row + rows, x:end]

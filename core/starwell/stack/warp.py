@@ -17,12 +17,21 @@ from numpy.typing import NDArray
 from starwell.align.transform import Transform
 from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
-from starwell.stack.kernels import Indices, Kernel, Scratch, distinct, flat_true
+from starwell.stack.kernels import Indices, Kernel, Scratch, distinct
+from starwell.stack.ringing import clamp_ringing
 from starwell.stack.route import Route, margin, narrow, route_of
-from starwell.stack.strips import AS_IT_IS, Line, Scale, Table, Taps, horizontal, strip_length, taps, vertical
-
-RINGING = 0.3
-"""An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
+from starwell.stack.strips import (
+    AS_IT_IS,
+    Columns,
+    Line,
+    Scale,
+    Table,
+    Taps,
+    horizontal,
+    strip_length,
+    taps,
+    vertical,
+)
 
 Spans = NDArray[np.int64]
 
@@ -113,27 +122,37 @@ class Warp:
         y1: int,
         scratch: Scratch,
         scale: Scale = AS_IT_IS,
+        wanted: Columns | None = None,
     ) -> Float32:
         """Output rows y0 … y1 of a channel, scaled, (y1 - y0, width), in scratch until the next call.
 
-        pixels: H×W mosaic or 3×H×W, free of not-a-number. Pixels outside `valid` hold anything finite.
-        Several planes of a channel (the two greens) are averaged.
+        pixels: H×W mosaic or 3×H×W, free of not-a-number. Pixels outside `valid`, and of columns that are
+        not wanted, hold anything finite. Several planes of a channel (the two greens) are averaged.
         """
         routes = self._routes[channel]
         share = scale if len(routes) == 1 else Scale(scale.factor / len(routes), scale.offset / len(routes))
-        total = self._plane(pixels, routes[0], y0, y1, scratch, "plane", share)
+        total = self._plane(pixels, routes[0], (y0, y1), scratch, "plane", share, wanted)
         for route in routes[1:]:
-            np.add(total, self._plane(pixels, route, y0, y1, scratch, "next plane", share), out=total)
+            more = self._plane(pixels, route, (y0, y1), scratch, "next plane", share, wanted)
+            np.add(total, more, out=total)
         return total
 
     def _plane(
-        self, pixels: Float32, route: Route, y0: int, y1: int, scratch: Scratch, name: str, scale: Scale
+        self,
+        pixels: Float32,
+        route: Route,
+        rows: tuple[int, int],
+        scratch: Scratch,
+        name: str,
+        scale: Scale,
+        wanted: Columns | None,
     ) -> Float32:
+        y0, y1 = rows
         view = route.view(self.planes.view(pixels, route.plane))
         width = self.output_size[1]
         if route.strips and route.whole_shift is None:
             tables = taps(self.kernel, route.per_plane_px), taps(self.kernel)
-            out = _strips(view, route, (y0, y1), width, tables, scratch, name, scale)
+            out = _strips(view, route, rows, width, tables, scratch, name, scale, wanted)
         else:
             out = scratch.take(name, (y1 - y0, width))
             if route.whole_shift is not None:
@@ -143,7 +162,8 @@ class Warp:
                 _scale(out, scale, out)
         if self.kernel is not Kernel.LINEAR and route.whole_shift is None:
             first, end = self.valid(route.plane.channel, y0, y1)
-            _clamp_ringing(view, route, y0, out, slice(int(first.min()), int(end.max())), scale)
+            columns = int(first.min()), int(end.max())
+            clamp_ringing(view, route, y0, out, columns, scale, wanted or columns)
         return out
 
     def near(self, channel: int, xy: NDArray[np.int64]) -> Indices:
@@ -189,6 +209,7 @@ def _strips(
     scratch: Scratch,
     name: str,
     scale: Scale,
+    wanted: Columns | None,
 ) -> Float32:
     """Two one-dimensional passes.
 
@@ -210,12 +231,12 @@ def _strips(
         start = ratio * (t.tx - t.b * t.ty / t.d) + held
         line = Line(ratio * (t.a - t.b * t.c / t.d), ratio * t.b / t.d, start)
         # weights sum to 1, so that the second pass carries the offset on
-        horizontal(source, top, line, across, mid, pad, scale.offset / scale.factor)
+        horizontal(source, top, line, across, mid, pad, scale.offset / scale.factor, wanted)
         for parity in range(ratio):
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
             table = scratch.keep(f"weights {route.plane.y0}{route.plane.x0}{parity}", Table)
             out = spread[parity::ratio]
-            vertical(mid[:, pad : pad + width], top, step, along, out, pad, scale.factor, table)
+            vertical(mid[:, pad : pad + width], top, step, along, out, pad, scale.factor, table, wanted)
     return spread[pad * ratio : pad * ratio + y1 - y0]
 
 
@@ -270,38 +291,3 @@ def _affine(view: Float32, route: Route, y0: int, out: Float32, kernel: Kernel) 
             flags=_CV_FLAGS[kernel] | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-
-
-_SAMPLED_AT = (0.1, 0.4, 0.6, 0.9)
-"""Where in a band the rows are of which the sky is taken."""
-
-
-def _clamp_ringing(view: Float32, route: Route, y0: int, out: Float32, columns: slice, scale: Scale) -> None:
-    """Lift the dark rings of the negative taps beside hard edges: saturated stars, glitches.
-
-    v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the sky
-    of a few source rows are looked at, sigma from the lower quartile: noise and the peaks of stars keep
-    their linear interpolation. columns: those that anything is of. scale: what was made of the view.
-    """
-    out = out[:, columns]
-    if not out.size:
-        return
-    t = route.to_plane
-    middle = t.c * (columns.start + out.shape[1] / 2) + t.d * y0 + t.ty
-    rows = [min(max(round(middle + t.d * len(out) * part), 0), len(view) - 1) for part in _SAMPLED_AT]
-    sample = view[rows, :: max(1, view.shape[1] // 150)].ravel()
-    half = sample.size // 2
-    sample.partition((half // 2, half))
-    sky = float(sample[half])
-    limit = scale.factor * (sky - 6 * (sky - float(sample[half // 2])) / 0.6745) + scale.offset
-    if out.min() >= limit:
-        return
-    y, x = np.divmod(flat_true(out < np.float32(limit)), out.shape[1])
-    there = np.stack([x + columns.start, y + y0], axis=1)
-    at = np.floor(route.to_plane.apply(there)).astype(np.int64)
-    left, top = (np.clip(at[:, k], 0, n - 2) for k, n in ((0, view.shape[1]), (1, view.shape[0])))
-    inner = np.stack([view[top + j, left + i] for i in (0, 1) for j in (0, 1)])
-    inner = inner * np.float32(scale.factor) + np.float32(scale.offset)
-    floor, ceiling = inner.min(axis=0), inner.max(axis=0)
-    values = out[y, x]
-    out[y, x] = np.where(values < floor - RINGING * (ceiling - floor), floor, values)
