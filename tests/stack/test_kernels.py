@@ -19,7 +19,7 @@ from starwell.stack.kernels import (
     flat_true,
 )
 from starwell.stack.reach import ragged, reaches
-from starwell.stack.strips import Line, Table, horizontal, taps, vertical
+from starwell.stack.strips import NODES, Line, Table, horizontal, taps, vertical
 
 
 @pytest.mark.parametrize("kernel", Kernel)
@@ -46,21 +46,37 @@ def test_white_noise_passes_a_kernel_with_its_known_factor(
         mid = np.zeros((256, 262), np.float32)
         horizontal(rows, 0, Line(1.0, 0.0, phase), taps(kernel), mid, 0)
         out = np.zeros((256 + 12, 262), np.float32)
-        vertical(mid, 0, Line(1.0, 0.0, phase), taps(kernel), out, 6, 1.0, Table())
+        vertical(mid, 0, Line(1.0, 0.0, phase), taps(kernel), out, 6, 1.0, np.empty_like(out), Table())
         assert out[16:240, 10:-10].std() == pytest.approx(factor, rel=0.01)
 
 
 @pytest.mark.parametrize("kernel", Kernel)
-@pytest.mark.parametrize("slope", [1e-4, -1e-4, 1.9e-3, -2.1e-3, 0.03])
+def test_weights_between_nodes_are_those_of_the_phase(kernel: Kernel) -> None:
+    weights, _, nodes = taps(kernel)
+    weights = np.pad(weights, ((0, 0), (0, 1)))
+    nodes = np.stack([*np.pad(nodes, ((0, 0), (0, 1))), np.array([0, *nodes[0]], np.float32)])
+    place = np.arange(len(weights)) / (len(weights) - 1) * NODES
+    m = np.minimum(place.astype(int), NODES - 1)
+    blended = nodes[m] + (place - m)[:, None] * (nodes[m + 1] - nodes[m])
+    assert blended.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert np.abs(blended - weights).max() < 0.006
+    centroid = (blended - weights) @ np.arange(weights.shape[1])
+    assert np.abs(centroid).max() < 0.002
+    noise = np.sqrt(np.square(blended).sum() / np.square(weights).sum())
+    assert noise == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("kernel", Kernel)
+@pytest.mark.parametrize("slope", [1e-4, -1e-4, 1.9e-3, 2.1e-3, -2.1e-3, 0.03])
 def test_every_column_of_a_turned_field_has_the_weights_of_its_own_phase(
     kernel: Kernel, slope: float
 ) -> None:
     rng = np.random.default_rng(4)
     mid = rng.normal(0, 1, (110, 640)).astype(np.float32)
     of, table = taps(kernel), Table()
-    out = np.zeros((64 + 12, 640), np.float32)
+    out, spare = (np.zeros((64 + 12, 640), np.float32) for _ in range(2))
     for start in (20.3, 21.3, 20.9):  # the table is filled, used again and filled anew
-        vertical(mid, 0, Line(1.0, slope, start), of, out, 6, 3.0, table)
+        vertical(mid, 0, Line(1.0, slope, start), of, out, 6, 3.0, spare, table)
         for x in (0, 30, 63, 350, 639):
             shift = start + slope * x
             whole, phase = math.floor(shift), shift - math.floor(shift)
@@ -74,9 +90,9 @@ def test_rows_beyond_the_sources_ends_repeat_its_end_rows() -> None:
     rng = np.random.default_rng(5)
     mid, of = rng.normal(0, 1, (30, 640)).astype(np.float32), taps(Kernel.LANCZOS)
     held = np.pad(mid, ((20, 20), (0, 0)), mode="edge")
-    near, far = (np.zeros((30 + 12, 640), np.float32) for _ in range(2))
-    vertical(mid, 0, Line(1.0, 2e-3, -4.2), of, near, 6, 1.0, Table())
-    vertical(held, -20, Line(1.0, 2e-3, -4.2), of, far, 6, 1.0, Table())
+    near, far, spare = (np.zeros((30 + 12, 640), np.float32) for _ in range(3))
+    vertical(mid, 0, Line(1.0, 4e-3, -4.2), of, near, 6, 1.0, spare, Table())
+    vertical(held, -20, Line(1.0, 4e-3, -4.2), of, far, 6, 1.0, spare, Table())
     assert np.array_equal(near, far)
 
 

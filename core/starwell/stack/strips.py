@@ -19,15 +19,23 @@ from starwell.stack.kernels import Kernel
 PHASES = 256
 """Sub-pixel phases are rounded to 1/256 px: an error of at most 0.002 px."""
 
+NODES = 8
+"""Between phases a node apart a kernel is nearly linear: a third of a percent of its middle weight."""
+
 PHASE_ERROR_PX = 0.008
 """How far a strip's shared phase may be from a pixel's own."""
 
 
 class Taps(NamedTuple):
-    """Weights of shape (PHASES + 1, n); tap k reads the pixel k - before from the whole part."""
+    """Weights of shape (PHASES + 1, n); tap k reads the pixel k - before from the whole part.
+
+    nodes (NODES, n): the broken line through the phases that is nearest to the weights; the first node,
+    moved by a tap, is also the last.
+    """
 
     weights: Float32
     before: int
+    nodes: Float32
 
     @property
     def after(self) -> int:
@@ -67,7 +75,11 @@ def taps(kernel: Kernel, stretch: int = 1) -> Taps:
     weights = shape((offsets - phase) / stretch)
     for parity in range(stretch):
         weights[:, parity::stretch] /= weights[:, parity::stretch].sum(axis=1, keepdims=True)
-    return Taps(weights.astype(np.float32), reach * stretch - 1)
+    hats = np.maximum(1 - np.abs(NODES * phase - np.arange(NODES + 1)), 0)
+    # Keeps sums of 1 and centroids, which are linear in the phase; what it smears at one phase it
+    # sharpens at another.
+    nodes = np.linalg.lstsq(hats, weights, rcond=None)[0][:-1]
+    return Taps(weights.astype(np.float32), reach * stretch - 1, nodes.astype(np.float32))
 
 
 def whole_and_phase(shift: float) -> tuple[int, int]:
@@ -161,27 +173,38 @@ def vertical(
     out: Float32,
     pad: int,
     factor: float,
+    spare: Float32,
     table: Table,
     wanted: Columns | None = None,
 ) -> None:
     """out(x, j) = factor·(sum over k of w_k·mid[floor(Y) + k, x]), Y = along·j + across·x + start.
 
     mid's row 0 is the source's row first_row; its ends must be the source's own ends or beyond the taps.
-    out is (rows + 2·pad, width), j = 0 at row pad. Rows beyond the source's hold anything finite, and so do
-    columns that are not wanted.
+    out is (rows + 2·pad, width), j = 0 at row pad; spare another such array. Rows beyond the source's hold
+    anything finite, and so do columns that are not wanted.
     """
     n, width = out.shape[0] - 2 * pad, out.shape[1]
     start = line.start + (line.along - 1) * (n - 1) / 2
-    if abs(line.across) * width > 2 * PHASE_ERROR_PX:
+    if abs(line.across) * width <= 2 * PHASE_ERROR_PX:
+        whole, phase = whole_and_phase(start + line.across * (width - 1) / 2)
+        here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
+        weights = np.float32(factor) * kernel.weights[phase]
+        a, b = _part(0, width, wanted)
+        _correlate(mid[here, a:b], weights[:, None], out[there, a:b], (0, kernel.before))
+    elif kernel.weights.shape[1] > _FEW_TAPS and NODES * abs(line.across) * _NARROW <= 1:
+        shift = line.across * np.arange(width) + start
+        _vertical_blended(mid, first_row, shift, kernel, out, pad, factor, spare, wanted)
+    else:
         whole, part = divmod(round(start * _SHARED), _SHARED)
         table.fill(kernel, factor, line.across, part / _SHARED, width)
         _vertical_by_column(mid, whole - first_row - kernel.before, table, out[pad : pad + n], wanted)
-        return
-    whole, phase = whole_and_phase(start + line.across * (width - 1) / 2)
-    here, there = _rows_of(whole - first_row, n, kernel, len(mid), pad)
-    weights = np.float32(factor) * kernel.weights[phase]
-    a, b = _part(0, width, wanted)
-    _correlate(mid[here, a:b], weights[:, None], out[there, a:b], (0, kernel.before))
+
+
+_NARROW = 64
+"""Strips narrower than this cost more in calls than weights held per column do."""
+
+_FEW_TAPS = 2
+"""With so few a product per tap costs less than two passes and a blend."""
 
 
 def _rows_of(top: int, n: int, kernel: Taps, height: int, pad: int) -> tuple[slice, slice]:
@@ -199,13 +222,58 @@ def _correlate(
         cv2.filter2D(source, -1, weights, dst=out, anchor=anchor, delta=offset, borderType=border)
 
 
+def _vertical_blended(
+    mid: Float32,
+    first_row: int,
+    shift: Float64,
+    kernel: Taps,
+    out: Float32,
+    pad: int,
+    factor: float,
+    spare: Float32,
+    wanted: Columns | None,
+) -> None:
+    """The vertical pass where the phase drifts slowly: what even nodes give, what odd ones, and between them.
+
+    One long call per node takes the place of many short ones; it reaches from the node before to the next.
+    """
+    place = NODES * shift
+    node = np.floor(place).astype(np.int64)
+    edges = [0, *(np.flatnonzero(node[1:] != node[:-1]) + 1).tolist(), len(node)]
+    n, anchor = len(out) - 2 * pad, (0, kernel.before)
+    inner, weights = slice(pad, pad + n), (np.float32(factor) * kernel.nodes)[:, :, None]
+    first, last = int(node[0]), int(node[-1])
+    # columns between two nodes are counted from the lower one of them
+    nodes = range(first, last + 2) if last >= first else range(first + 1, last - 1, -1)
+    wholes = sorted({m // NODES for m in nodes})
+    rows = {whole: _rows_of(whole - first_row, n, kernel, len(mid), pad) for whole in wholes}
+    for m, start, stop in zip(nodes, [0, *edges[:-1]], [*edges[1:], edges[-1]], strict=True):
+        x, end = _part(start, stop, wanted)
+        if end <= x:
+            continue
+        whole, phase = divmod(m, NODES)
+        target, (here, there) = spare if m % 2 else out, rows[whole]
+        if there.start > pad or there.stop < pad + n:
+            target[inner, x:end] = 0
+        _correlate(mid[here, x:end], weights[phase], target[there, x:end], anchor)
+    columns = slice(*wanted) if wanted else slice(None)
+    even, odd = out[inner, columns], spare[inner, columns]
+    towards_odd = np.abs(place - node - node % 2).astype(np.float32)[columns]
+    np.subtract(odd, even, out=odd)
+    np.multiply(odd, towards_odd, out=odd)
+    np.add(even, odd, out=even)
+
+
 _SHARED = 4 * PHASES
 """Where columns begin is rounded to 1/1024 px, so that the bands of a sub share their weights."""
 
-_CALL_PX = 32_000
-"""A product should have so many pixels, or its call costs more than its arithmetic."""
+_TABLE_PX = 150_000
+"""Of the table of a tap: long calls, for threads wait for each other between calls."""
 
-_FEWEST_ROWS, _MOST_ROWS = 16, 64
+_CALL_PX = 32_000
+"""Where runs are short: fewer pixels than this cost more in calls than in arithmetic."""
+
+_MOST_ROWS = 64
 
 
 class Table:
@@ -228,7 +296,7 @@ class Table:
         whole, phase = np.divmod(steps, PHASES)
         edges = [0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), width]
         self.runs = [(x, end, int(whole[x])) for x, end in pairwise(edges)]
-        rows = min(max(_CALL_PX * len(self.runs) // width, _FEWEST_ROWS), _MOST_ROWS)
+        rows = max(1, min(max(_TABLE_PX, _CALL_PX * len(self.runs)) // width, _MOST_ROWS))
         weights = np.float32(factor) * kernel.weights[phase].T
         if self.weights.shape != (len(weights), rows, width):
             self.weights = np.empty((len(weights), rows, width), np.float32)

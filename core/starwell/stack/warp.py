@@ -223,9 +223,10 @@ def _strips(
     edges = [t.c * x + t.d * y + t.ty for x in (0, width - 1) for y in (y0, y1)]
     top = min(max(math.floor(min(edges)) - along.before - 1, 0), len(view))
     end = max(min(math.ceil(max(edges)) + along.after + 2, len(view)), top)
-    # Both passes are over before anyone else needs it: fewer buffers stay in the cache.
+    # Both passes are over before anyone else needs these two: fewer buffers stay in the cache.
     mid = scratch.take("deviation", (end - top, width + 2 * pad))
     spread = scratch.take(name, ((n + 2 * pad) * ratio, width))
+    spare = scratch.take("work", (n + 2 * pad, width))
     if end > top:
         source, held = _rows(view, top, end, ratio, scratch)
         start = ratio * (t.tx - t.b * t.ty / t.d) + held
@@ -236,7 +237,9 @@ def _strips(
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
             table = scratch.keep(f"weights {route.plane.y0}{route.plane.x0}{parity}", Table)
             out = spread[parity::ratio]
-            vertical(mid[:, pad : pad + width], top, step, along, out, pad, scale.factor, table, wanted)
+            vertical(
+                mid[:, pad : pad + width], top, step, along, out, pad, scale.factor, spare, table, wanted
+            )
     return spread[pad * ratio : pad * ratio + y1 - y0]
 
 
