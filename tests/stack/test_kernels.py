@@ -18,8 +18,9 @@ from starwell.stack.kernels import (
     distinct,
     flat_true,
 )
-from starwell.stack.reach import ragged, reaches
-from starwell.stack.strips import NODES, Line, Table, horizontal, taps, vertical
+from starwell.stack.reach import covers, ragged, reaches
+from starwell.stack.strips import NODES, Line, horizontal, taps
+from starwell.stack.vertical import Drift, vertical
 
 
 @pytest.mark.parametrize("kernel", Kernel)
@@ -46,7 +47,9 @@ def test_white_noise_passes_a_kernel_with_its_known_factor(
         mid = np.zeros((256, 262), np.float32)
         horizontal(rows, 0, Line(1.0, 0.0, phase), taps(kernel), mid, 0)
         out = np.zeros((256 + 12, 262), np.float32)
-        vertical(mid, 0, Line(1.0, 0.0, phase), taps(kernel), out, 6, 1.0, np.empty_like(out), Table())
+        vertical(
+            mid, 0, Line(1.0, 0.0, phase), taps(kernel), out, 6, 1.0, np.empty_like(out), Drift.unknown()
+        )
         assert out[16:240, 10:-10].std() == pytest.approx(factor, rel=0.01)
 
 
@@ -73,10 +76,10 @@ def test_every_column_of_a_turned_field_has_the_weights_of_its_own_phase(
 ) -> None:
     rng = np.random.default_rng(4)
     mid = rng.normal(0, 1, (110, 640)).astype(np.float32)
-    of, table = taps(kernel), Table()
+    of, drift = taps(kernel), Drift.unknown()
     out, spare = (np.zeros((64 + 12, 640), np.float32) for _ in range(2))
-    for start in (20.3, 21.3, 20.9):  # the table is filled, used again and filled anew
-        vertical(mid, 0, Line(1.0, slope, start), of, out, 6, 3.0, spare, table)
+    for start in (20.3, 21.3, 20.9):  # the drift is worked out, used again and worked out anew
+        vertical(mid, 0, Line(1.0, slope, start), of, out, 6, 3.0, spare, drift)
         for x in (0, 30, 63, 350, 639):
             shift = start + slope * x
             whole, phase = math.floor(shift), shift - math.floor(shift)
@@ -91,8 +94,8 @@ def test_rows_beyond_the_sources_ends_repeat_its_end_rows() -> None:
     mid, of = rng.normal(0, 1, (30, 640)).astype(np.float32), taps(Kernel.LANCZOS)
     held = np.pad(mid, ((20, 20), (0, 0)), mode="edge")
     near, far, spare = (np.zeros((30 + 12, 640), np.float32) for _ in range(3))
-    vertical(mid, 0, Line(1.0, 4e-3, -4.2), of, near, 6, 1.0, spare, Table())
-    vertical(held, -20, Line(1.0, 4e-3, -4.2), of, far, 6, 1.0, spare, Table())
+    vertical(mid, 0, Line(1.0, 4e-3, -4.2), of, near, 6, 1.0, spare, Drift.unknown())
+    vertical(held, -20, Line(1.0, 4e-3, -4.2), of, far, 6, 1.0, spare, Drift.unknown())
     assert np.array_equal(near, far)
 
 
@@ -143,13 +146,15 @@ def test_a_reach_is_its_rectangle_and_what_is_ragged_around_it(
     covered = (x >= first[:, None]) & (x < end[:, None])
     parts = np.zeros(covered.shape, int)
     np.add.at(parts.reshape(-1), ragged(bands, width), 1)
-    for y, reach in zip(range(0, len(rows), tall), bands, strict=True):
+    nothing = np.empty(0, np.int64)
+    counted = covers(first, end, nothing, width, tall)
+    for y, reach, cover in zip(range(0, len(rows), tall), bands, counted, strict=True):
         band = np.s_[y : y + tall]
         inside = reach.covers(np.arange(covered[band].size), width).reshape(covered[band].shape)
         assert np.array_equal(inside, covered[band])
         parts[band][reach.inner] += 1
         left = np.ones(covered[band].shape)
-        reach.erase(left, 0)
+        cover.erase(left, 0)
         assert np.array_equal(left == 1, covered[band])
     assert np.array_equal(parts, covered)
     assert (np.diff(ragged(bands, width)) > 0).all()

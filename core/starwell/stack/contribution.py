@@ -43,14 +43,12 @@ class Band(NamedTuple):
 
     def counts(self, flat: Indices) -> Mask:
         """Whether these pixels, band-flat, count."""
-        reach, _, faint = self.cover
-        counted: Mask = reach.covers(flat, self.q.shape[1]) & ~among(flat, faint)
+        counted: Mask = self.cover.reach.covers(flat, self.q.shape[1]) & ~among(flat, self.cover.faint)
         return counted
 
     def erase(self, values: NDArray[Any], value: float) -> None:
         """Set what does not count to this value in another contiguous band of this shape."""
-        self.cover.reach.erase(values, value)
-        values.reshape(-1)[self.cover.faint] = value
+        self.cover.erase(values, value)
 
 
 class Contribution:

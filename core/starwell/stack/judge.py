@@ -86,7 +86,7 @@ class Judge:
         self._fwhm_px = fwhm_px
         self._binned = np.zeros((len(rules), *(n // BIN for n in size)), np.float32)
         """The deviation in units of its sigma, averaged over BIN×BIN px, 0 on stars."""
-        self._limits: dict[int, Float32] = {}
+        self._limits: dict[tuple[int, int], Deviation] = {}
 
     @property
     def scatter(self) -> tuple[float, ...]:
@@ -112,13 +112,25 @@ class Judge:
         """The band's outliers as sorted band-flat indices; remembers them, and its binned deviation."""
         deviation, unit_adu, mean, subs, counts = compared
         self._bin(deviation, unit_adu, channel, y0, scratch)
-        rule = self.rules[channel]
-        if (limits := self._limits.get(channel)) is None:
-            limits = self._limits[channel] = rule.first_limits()
-        found = outliers(deviation, unit_adu, mean, subs, y0, rule, limits, scratch)
+        limit = self._limit(compared, channel, y0)
+        found = outliers(deviation, unit_adu, mean, subs, y0, self.rules[channel], limit, scratch)
         found = found[counts(found)]
         self._found[channel][y0] = found + y0 * self._size[1]
         return found
+
+    def _limit(self, compared: Compared, channel: int, y0: int) -> Deviation:
+        """Above what the columns of a band can be outliers, in the deviation's units; worked out for all."""
+        (height, width), first = compared.deviation.shape, y0 // CELL
+        cells = -(-height // CELL)
+        # a last band may begin at no multiple of its own height
+        starts = range(0, -(-self._size[0] // CELL), cells) if first % cells == 0 else [first]
+        limits = self._limits.get((channel, cells))
+        if limits is None or len(limits) != len(starts):
+            rule = self.rules[channel]
+            limits = rule.first_limits(compared.deviation.dtype, compared.unit_adu, starts)
+            self._limits[channel, cells] = limits
+        limit: Deviation = limits[starts.index(first), :width]
+        return limit
 
     def _bin(self, deviation: Deviation, unit_adu: float, channel: int, y0: int, scratch: Scratch) -> None:
         rows, width = (n // BIN for n in deviation.shape)

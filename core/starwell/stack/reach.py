@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -31,27 +30,6 @@ class Reach(NamedTuple):
     low: int
     high: int
     inner: Part
-
-    def _around(self) -> Iterator[tuple[Part, Mask]]:
-        """The parts between the rectangle and what no row covers, and which of their pixels count."""
-        rows, columns = self.inner
-        for y0, y1, x0, x1 in (
-            (0, rows.start, self.low, self.high),
-            (rows.start, rows.stop, self.low, columns.start),
-            (rows.start, rows.stop, columns.stop, self.high),
-            (rows.stop, len(self.first), self.low, self.high),
-        ):
-            if y1 > y0 and x1 > x0:
-                x = np.arange(x0, x1)
-                inside = (x >= self.first[y0:y1, None]) & (x < self.end[y0:y1, None])
-                yield (slice(y0, y1), slice(x0, x1)), inside
-
-    def erase(self, band: NDArray[Any], value: float) -> None:
-        """Set what is not covered to this value."""
-        band[:, : self.low] = value
-        band[:, self.high :] = value
-        for part, inside in self._around():
-            band[part][~inside] = value
 
     def covers(self, flat: Indices, width: int) -> Mask:
         """Whether these pixels of the band, flat indices, are covered."""
@@ -96,7 +74,21 @@ def ragged(bands: list[Reach], width: int) -> Indices:
         y += len(reach.first)
     np.minimum(left, end, out=left)
     np.maximum(right, first, out=right)
-    start, end = np.stack([first, right], axis=1), np.stack([left, end], axis=1)
+    return _flat(np.stack([first, right], axis=1), np.stack([left, end], axis=1), width)
+
+
+def _outside(bands: list[Reach], width: int) -> Indices:
+    """Sorted flat indices, over all bands, of what is not covered between a band's low and its high."""
+    first, end = (np.concatenate([getattr(reach, name) for reach in bands]) for name in ("first", "end"))
+    rows = [len(reach.first) for reach in bands]
+    low, high = (np.repeat([getattr(reach, name) for reach in bands], rows) for name in ("low", "high"))
+    first = np.where(first < end, first, high)  # a row without any has its gap on the left
+    end = np.maximum(end, first)
+    return _flat(np.stack([low, end], axis=1), np.stack([first, high], axis=1), width)
+
+
+def _flat(start: Spans, end: Spans, width: int) -> Indices:
+    """Sorted flat indices of the spans start … end (rows, spans) of every row."""
     row = width * np.arange(len(start))[:, None]
     length = np.maximum(end - start, 0).reshape(-1)
     before = np.cumsum(length) - length
@@ -107,12 +99,25 @@ def ragged(bands: list[Reach], width: int) -> Indices:
 class Cover(NamedTuple):
     """What of a band counts: all within reach but the faint pixels, which lean on repaired ones.
 
-    ragged: what is in reach outside its rectangle. Both are sorted and band-flat.
+    ragged: what is in reach outside its rectangle. outside: what is not between its low and high. All are
+    sorted and band-flat.
     """
 
     reach: Reach
     ragged: Indices
+    outside: Indices
     faint: Indices
+
+    def erase(self, values: NDArray[Any], value: float) -> None:
+        """Set what does not count to this value in a contiguous band."""
+        low, high = self.reach.low, self.reach.high
+        if low:
+            values[:, :low] = value
+        if high < values.shape[1]:
+            values[:, high:] = value
+        flat = values.reshape(-1)
+        flat[self.outside] = value
+        flat[self.faint] = value
 
 
 def covers(first: Spans, end: Spans, leaning: Indices, width: int, rows: int) -> list[Cover]:
@@ -121,7 +126,7 @@ def covers(first: Spans, end: Spans, leaning: Indices, width: int, rows: int) ->
     y, x = np.divmod(leaning, width)
     faint = leaning[(x >= first[y]) & (x < end[y])]
     pixels = rows * width
-    parts = (_cut(flat, pixels, len(bands)) for flat in (ragged(bands, width), faint))
+    parts = (_cut(flat, pixels, len(bands)) for flat in (ragged(bands, width), _outside(bands, width), faint))
     return [Cover(*of) for of in zip(bands, *parts, strict=True)]
 
 

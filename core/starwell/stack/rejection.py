@@ -8,7 +8,7 @@ for stars, whose peaks move with the seeing (methods, decisions 2 and 3).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -119,11 +119,17 @@ class Rule:
         star = self.scene.star[half_y, half_x] * np.float32(STAR_ADU)
         return variance, np.square(star, out=star)
 
-    def first_limits(self) -> Float32:
-        """Per cell |D| below which no pixel can be an outlier."""
+    def first_limits(self, kind: np.dtype[Any], unit_adu: float, starts: Sequence[int]) -> Deviation:
+        """|D| below which no pixel can be an outlier, by columns of bands that begin at these rows of cells.
+
+        In units of so many ADU, of this kind.
+        """
         limits: Float32 = np.sqrt(self.noise.variance(self.scene.low, np.s_[:]))
-        limits *= np.float32(_SAFETY * KAPPA_HIGH * self.scatter)
-        return limits
+        limits *= np.float32(_SAFETY * KAPPA_HIGH * self.scatter / unit_adu)
+        least = np.minimum.reduceat(limits, starts, axis=0)
+        whole: Deviation = least if kind == least.dtype else np.minimum(least, 32767).astype(kind)
+        columns: Deviation = np.repeat(whole, CELL, axis=1)  # type: ignore[assignment]
+        return columns
 
 
 def outliers(
@@ -133,19 +139,17 @@ def outliers(
     count: NDArray[np.uint16] | None,
     y0: int,
     rule: Rule,
-    limits: Float32,
+    limit: Deviation,
     scratch: Scratch,
 ) -> Indices:
     """Sorted flat indices of the outliers, D > 4 sigma or D < -5 sigma, with their edges and grown blobs.
 
-    deviation: in these units. mean: m at an index into the band. limits: the rule's first ones.
+    deviation: in these units. mean: m at an index into the band. limit: of each column, the rule's
+    first one.
     """
     shape, kind = deviation.shape, deviation.dtype
-    rows = slice(y0 // CELL, -(-(y0 + shape[0]) // CELL))
-    limit = limits[rows].min(axis=0) / np.float32(unit_adu)
-    limit = np.repeat(limit if kind == limit.dtype else np.minimum(limit, 32767).astype(kind), CELL)
     magnitude, far = scratch.take("work", shape, kind), scratch.take("far", shape, np.bool_)
-    places = beyond(deviation, limit[: shape[1]], magnitude, far)
+    places = beyond(deviation, limit, magnitude, far)
     if not places.size:
         return places
     y, x = np.divmod(places, shape[1])

@@ -144,7 +144,7 @@ class Accumulators:
 
         masked: band-flat pixels that count but are to be left out. Taking out turns the band's own signs.
         """
-        y0, q, weight, (reach, ragged, faint) = band
+        y0, q, weight, (reach, ragged, _, faint) = band
         places = np.concatenate([ragged, masked, faint])
         left = Left(places + y0 * q.shape[1], q.reshape(-1)[places], (ragged.size, masked.size, faint.size))
         if sign < 0:

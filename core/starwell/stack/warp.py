@@ -20,18 +20,8 @@ from starwell.frame import Float32, Mask, Planes
 from starwell.stack.kernels import Indices, Kernel, Scratch, distinct
 from starwell.stack.ringing import clamp_ringing
 from starwell.stack.route import Route, margin, narrow, route_of
-from starwell.stack.strips import (
-    AS_IT_IS,
-    Columns,
-    Line,
-    Scale,
-    Table,
-    Taps,
-    horizontal,
-    strip_length,
-    taps,
-    vertical,
-)
+from starwell.stack.strips import AS_IT_IS, Columns, Line, Scale, Taps, horizontal, strip_length, taps
+from starwell.stack.vertical import Drift, vertical
 
 Spans = NDArray[np.int64]
 
@@ -235,11 +225,10 @@ def _strips(
         horizontal(source, top, line, across, mid, pad, scale.offset / scale.factor, wanted)
         for parity in range(ratio):
             step = Line(t.d * ratio, t.c, t.d * (y0 + parity) + t.ty)
-            table = scratch.keep(f"weights {route.plane.y0}{route.plane.x0}{parity}", Table)
+            drift = scratch.keep(f"drift {route.plane.y0}{route.plane.x0}{parity}", Drift.unknown)
             out = spread[parity::ratio]
-            vertical(
-                mid[:, pad : pad + width], top, step, along, out, pad, scale.factor, spare, table, wanted
-            )
+            to_end = mid[:, pad : pad + width]
+            vertical(to_end, top, step, along, out, pad, scale.factor, spare, drift, wanted)
     return spread[pad * ratio : pad * ratio + y1 - y0]
 
 
