@@ -37,14 +37,13 @@ _EVENED = (1 / np.sqrt(1 + 1 / np.maximum(np.arange(4096), 1))).astype(np.float3
 class Compared(NamedTuple):
     """A band of a sub beside the mean: y - m, m, and how many subs m is of (None: m counts as exact).
 
-    deviation: y - m in units of so many ADU, single precision or whole. mean: m where asked for, by an index
-    into the band. counts: whether pixels, band-flat, are to be judged
-    at all; the deviation of all others is 0.
+    deviation: y - m in units of so many ADU, single precision or whole, contiguous. mean: m at band-flat
+    pixels. counts: whether band-flat pixels are to be judged at all; the deviation of all others is 0.
     """
 
     deviation: Deviation
     unit_adu: float
-    mean: Callable[[Any], Float32]
+    mean: Callable[[Indices], Float32]
     subs: NDArray[np.uint16] | None
     counts: Callable[[Indices], Mask]
 
@@ -55,8 +54,8 @@ def beside(band: Band, mean: Float32, subs: NDArray[np.uint16] | None, out: Floa
     cv2.addWeighted(band.q, adu, mean, -1, 0, dst=out)
     band.erase(out, 0)
 
-    def before(where: Any) -> Float32:
-        m: Float32 = band.q[where] * np.float32(adu) - out[where]
+    def before(flat: Indices) -> Float32:
+        m: Float32 = band.q.reshape(-1).take(flat) * np.float32(adu) - out.reshape(-1).take(flat)
         return m
 
     return Compared(out, 1.0, before, subs, band.counts)
@@ -191,11 +190,12 @@ def _per_bin(rule: Rule, counts: NDArray[np.uint16] | None) -> tuple[Float32, ND
 
 def _sky(compared: Compared, y0: int, rule: Rule) -> Float32:
     """D/sigma of starless pixels that count; a pixel that is its own reference (0) says nothing."""
-    every = max(1, compared.deviation.shape[1] // _SAMPLE_COLUMNS)
-    deviation, mean = compared.deviation[:, ::every], compared.mean(np.s_[:, ::every])
+    width = compared.deviation.shape[1]
+    every = max(1, width // _SAMPLE_COLUMNS)
+    deviation = compared.deviation[:, ::every]
     subs = None if compared.subs is None else compared.subs[:, ::every]
-    y, x = y0 + np.arange(len(deviation))[:, None], every * np.arange(deviation.shape[1])
-    variance, star = rule.variance(y, x, mean, subs)
+    y, x = np.arange(len(deviation))[:, None], every * np.arange(deviation.shape[1])
+    variance, star = rule.variance(y0 + y, x, compared.mean(y * width + x), subs)
     sky = (deviation != 0) & (star < _STARLESS**2 * variance)
     z: Float32 = np.float32(compared.unit_adu) * deviation[sky] / np.sqrt(variance[sky])
     return z[np.isfinite(z)]

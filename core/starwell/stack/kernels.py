@@ -72,7 +72,7 @@ def flat_true(mask: Mask) -> Indices:
     words = flat.size // 8
     hits = np.flatnonzero(flat[: 8 * words].view(np.uint64) != 0)
     places = (8 * hits[:, None] + np.arange(8)).ravel()
-    places = places[flat[places]]
+    places = places[flat.take(places)]
     if flat.size % 8:
         places = np.concatenate([places, 8 * words + np.flatnonzero(flat[8 * words :])])
     return places
@@ -114,7 +114,7 @@ def among(flat: Indices, some: Indices) -> Mask:
     """Whether each index is one of some, which are sorted."""
     if not some.size:
         return np.zeros(flat.shape, np.bool_)
-    found: Mask = some[np.minimum(np.searchsorted(some, flat), some.size - 1)] == flat
+    found: Mask = some.take(np.searchsorted(some, flat), mode="clip") == flat
     return found
 
 

@@ -34,7 +34,7 @@ class Reach(NamedTuple):
     def covers(self, flat: Indices, width: int) -> Mask:
         """Whether these pixels of the band, flat indices, are covered."""
         y, x = np.divmod(flat, width)
-        covered: Mask = (x >= self.first[y]) & (x < self.end[y])
+        covered: Mask = (x >= self.first.take(y)) & (x < self.end.take(y))
         return covered
 
 

@@ -51,6 +51,12 @@ class NoiseMap:
     start: Float32
     least: Float32
 
+    def at(self, cell: Indices, mean: Float32) -> Float32:
+        """The same at cells counted along the rows."""
+        slope, start, least = (terms.reshape(-1).take(cell) for terms in (self.slope, self.start, self.least))
+        variance: Float32 = np.maximum(slope * mean + start, least)
+        return variance
+
     def variance(self, mean: Float32, cells: Any) -> Float32:
         """Variance in ADU² where the mean is m, at these cells (an index into the maps)."""
         variance: Float32 = np.maximum(self.slope[cells] * mean + self.start[cells], self.least[cells])
@@ -108,15 +114,17 @@ class Rule:
     def variance(
         self, y: NDArray[np.intp], x: NDArray[np.intp], mean: Float32, count: NDArray[np.uint16] | None
     ) -> tuple[Float32, Float32]:
-        """Var(D) without and the square of the star term, at output pixels; count None: m has no noise."""
-        variance = self.noise.variance(mean, (y // CELL, x // CELL))
+        """Var(D) without and the square of the star term, at output pixels; count None: m has no noise.
+
+        Of flat arrays, for numpy takes of them in one call what it looks up by rows and columns in three.
+        """
+        variance = self.noise.at(y // CELL * self.noise.slope.shape[1] + x // CELL, mean)
         variance *= np.float32(self.scatter**2)
         if count is not None:
             variance *= _OF_MEAN.take(count, mode="clip")
-        half_y, half_x = (
-            np.minimum(v // 2, n - 1) for v, n in zip((y, x), self.scene.star.shape, strict=True)
-        )
-        star = self.scene.star[half_y, half_x] * np.float32(STAR_ADU)
+        height, width = self.scene.star.shape
+        half = np.minimum(y // 2, height - 1) * width + np.minimum(x // 2, width - 1)
+        star = self.scene.star.reshape(-1).take(half) * np.float32(STAR_ADU)
         return variance, np.square(star, out=star)
 
     def first_limits(self, kind: np.dtype[Any], unit_adu: float, starts: Sequence[int]) -> Deviation:
@@ -135,7 +143,7 @@ class Rule:
 def outliers(
     deviation: Deviation,
     unit_adu: float,
-    mean: Callable[[Any], Float32],
+    mean: Callable[[Indices], Float32],
     count: NDArray[np.uint16] | None,
     y0: int,
     rule: Rule,
@@ -144,7 +152,7 @@ def outliers(
 ) -> Indices:
     """Sorted flat indices of the outliers, D > 4 sigma or D < -5 sigma, with their edges and grown blobs.
 
-    deviation: in these units. mean: m at an index into the band. limit: of each column, the rule's
+    deviation: in these units. mean: m at flat indices of the band. limit: of each column, the rule's
     first one.
     """
     shape, kind = deviation.shape, deviation.dtype
@@ -153,16 +161,16 @@ def outliers(
     if not places.size:
         return places
     y, x = np.divmod(places, shape[1])
-    near_count = None if count is None else count[y, x]
-    variance, star = rule.variance(y + y0, x, mean((y, x)), near_count)
-    d = np.float32(unit_adu) * deviation.reshape(-1)[places]
+    near_count = None if count is None else count.reshape(-1).take(places)
+    variance, star = rule.variance(y + y0, x, mean(places), near_count)
+    d = np.float32(unit_adu) * deviation.reshape(-1).take(places)
     variance += star
-    sigma = np.sqrt(variance)
-    high = d > KAPPA_HIGH * sigma
-    found = places[high | (d < -KAPPA_LOW * sigma)]
-    sharp = d > SHARP_KAPPA * sigma
-    if sharp.any():
-        found = distinct(found, _edges(deviation, unit_adu, places[sharp], sigma[sharp]))
+    z = d / np.sqrt(variance, out=variance)
+    found = places[(z > KAPPA_HIGH) | (z < -KAPPA_LOW)]
+    sharp = np.flatnonzero(z > SHARP_KAPPA)
+    if sharp.size:
+        sharpest = places.take(sharp), variance.take(sharp)
+        found = distinct(found, _edges(deviation, unit_adu, *sharpest))
     blob = BLOB_PX * rule.grain**2
     grown = _grown(found, shape, blob) if found.size >= blob else found[:0]
     return distinct(found, grown) if grown.size else found
@@ -186,7 +194,7 @@ def _around(places: Indices, shape: tuple[int, ...], radius: int) -> tuple[Indic
 
 def _edges(deviation: Deviation, unit_adu: float, places: Indices, sigma: Float32) -> Indices:
     neighbours, inside = _around(places, deviation.shape, 2)
-    off = unit_adu * np.abs(deviation.ravel()[neighbours]) > EDGE_KAPPA * sigma
+    off = unit_adu * np.abs(deviation.reshape(-1).take(neighbours)) > EDGE_KAPPA * sigma
     return np.extract(inside & off, neighbours)
 
 
@@ -209,7 +217,7 @@ def _grown(found: Indices, shape: tuple[int, ...], blob: int) -> Indices:
     width = shape[1]
     wanted = found + np.array([1, width - 1, width, width + 1])[:, None]
     at = np.minimum(np.searchsorted(found, wanted), found.size - 1)
-    linked = found[at] == wanted
+    linked = found.take(at) == wanted
     if np.count_nonzero(linked) < blob - 1:
         return found[:0]
     start, end = np.nonzero(linked)[1], at[linked]

@@ -22,7 +22,7 @@ from starwell.frame import Float32
 from starwell.heap import give_back
 from starwell.stack.contribution import Band, Contribution
 from starwell.stack.held import BLOCK_ROWS, MISSING, Block, Grid, HeldSubs, Steps
-from starwell.stack.judge import Compared, Judge
+from starwell.stack.judge import SAMPLE_ROWS, Compared, Judge, sampled_from
 from starwell.stack.kernels import Indices, Scratch, distinct
 from starwell.stack.ledger import Entry, State, pack
 from starwell.stack.median import median
@@ -178,8 +178,8 @@ class _Ring:
         band = Band(y0, deviation, 0, cover)
         band.erase(deviation, 0)
 
-        def mean(where: Any) -> Float32:
-            m: Float32 = middle[where] * np.float32(step) + np.float32(level)
+        def mean(flat: Indices) -> Float32:
+            m: Float32 = middle.reshape(-1).take(flat) * np.float32(step) + np.float32(level)
             return m
 
         return Compared(deviation, step, mean, None, band.counts)
@@ -191,6 +191,7 @@ class _Ring:
         stack = self._stack
         judges = [Judge(self._rules[i], stack.size, stack.fwhm_px) for i in group]
         for i, judge in zip(group, judges, strict=True):
+            self._subs[i].foresee(sampled_from(stack.size[0]), SAMPLE_ROWS)
             judge.measure_scatter(partial(self._compared, i), stack.each)
 
         def judge_block(task: tuple[int, Judge, Block]) -> None:
