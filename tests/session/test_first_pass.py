@@ -27,10 +27,11 @@ def test_ten_subs_are_taken_whole_begun_by_seven_spread_over_them() -> None:
     assert chosen[:7] == spread(range(1, 11))
 
 
-def test_of_more_half_are_taken_evenly_over_the_night() -> None:
-    chosen = first_pass(shifts(*[(0, 0)] * 40), SIZE, 128)
-    assert len(chosen) == 20
-    assert max(np.diff([0, *sorted(chosen), 41])) <= 3
+@pytest.mark.parametrize(("subs", "taken"), [(40, 20), (80, 20), (100, 25), (400, 100), (600, 128)])
+def test_of_more_a_quarter_are_taken_evenly_over_the_night(subs: int, taken: int) -> None:
+    chosen = first_pass(shifts(*[(0, 0)] * subs), SIZE, 128)
+    assert len(chosen) == taken
+    assert max(np.diff([0, *sorted(chosen), subs + 1])) <= subs / taken + 1
     assert spread(range(1, 21)) == [1, 4, 7, 11, 14, 17, 20]
 
 
