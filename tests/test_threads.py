@@ -6,12 +6,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import pytest
 
-from starwell.threads import Job, Threads
+from starwell import threads
+from starwell.threads import Job, Threads, one_ahead
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
@@ -140,3 +142,38 @@ def test_a_job_that_is_dropped_in_time_is_never_done(held: Callable[[], None]) -
     late.made()
     assert not late.drop()
     assert done == [2]
+
+
+def test_one_item_is_worked_on_ahead_and_none_after_the_end() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        return 10 * item
+
+    assert list(one_ahead(work, range(5))) == [0, 10, 20, 30, 40]
+    assert list(one_ahead(work, [])) == []
+    begun.clear()
+    coming = one_ahead(work, range(5))
+    assert next(coming) == 0
+    coming.close()
+    assert max(begun) <= 1
+
+
+def test_what_an_item_raises_is_raised_at_its_turn() -> None:
+    coming = one_ahead(lambda item: 1 // item, [1, 0, 1])
+    assert next(coming) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(coming)
+
+
+def test_when_the_program_ends_and_threads_begin_nothing_more_a_job_is_done_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = ThreadPoolExecutor(1)
+    ended.shutdown()
+    monkeypatch.setattr(threads, "_further", lambda: ended)
+    assert Job(lambda: 7).made() == 7
+    assert list(one_ahead(str, [1, 2])) == ["1", "2"]
+    assert Threads(2).each(str, [1, 2, 3]) == ["1", "2", "3"]
+    assert Job(lambda: 7).drop()

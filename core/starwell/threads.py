@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
@@ -35,7 +36,10 @@ class Job(Generic[R]):
 
     def __init__(self, work: Callable[[], R]) -> None:
         self._work = [work]
-        self._future: Future[R] = _further().submit(self._do)
+        self._future: Future[R] = Future()
+        # at the program's end no thread begins anything new; what is asked for is then done here
+        with suppress(RuntimeError):
+            self._future = _further().submit(self._do)
 
     @property
     def ended(self) -> bool:
@@ -69,6 +73,21 @@ class Job(Generic[R]):
     def _do(self) -> R:
         """Do it and let go of it: the pool forgets a job later, and frames hang on what it holds."""
         return self._work.pop()()
+
+
+def one_ahead(work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
+    """What work makes of each item, in their order; the next is worked on while one is used."""
+    coming: Job[R] | None = None
+    try:
+        for item in items:
+            ready, coming = coming, Job(partial(work, item))
+            if ready is not None:
+                yield ready.made()
+        if coming is not None:
+            yield coming.made()
+    finally:
+        if coming is not None:
+            coming.drop()
 
 
 class Each(Protocol):

@@ -12,7 +12,7 @@ import gzip
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +28,7 @@ from starwell.files.header import BLOCK, Header
 from starwell.files.keywords import facts_of
 from starwell.files.scale import SCALED, full_scale
 from starwell.frame import FULL_SCALE_ADU, Facts, Frame, Pixels
+from starwell.threads import one_ahead
 
 _BAND_ROWS = 256
 _STORED = {
@@ -46,8 +47,8 @@ _STORED = {
 class Banded:
     """A picture that is made while it is written, so that it is never in memory as a whole.
 
-    rows: plane, first and end row to these pixels, asked for in the order of the file; what it gives need
-    only last until the next are asked for.
+    rows: plane, first and end row to these pixels, asked for in the order of the file, one at a time and
+    maybe in another thread; what it gives need only last until the next are asked for.
     """
 
     shape: tuple[int, ...]
@@ -60,17 +61,17 @@ class Banded:
         planes = pixels.reshape(-1, *pixels.shape[-2:])
         return Banded(pixels.shape, pixels.dtype, lambda plane, y0, y1: planes[plane, y0:y1])
 
-    def bands(self) -> Iterator[Pixels]:
-        """All rows, a few at a time."""
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        """What to ask of rows for all of them, a few at a time."""
         for plane in range(self.shape[0] if len(self.shape) == 3 else 1):
             for y in range(0, self.shape[-2], _BAND_ROWS):
-                yield self.rows(plane, y, min(y + _BAND_ROWS, self.shape[-2]))
+                yield plane, y, min(y + _BAND_ROWS, self.shape[-2])
 
     def whole(self) -> Pixels:
         """The picture after all."""
         made = np.empty((int(np.prod(self.shape[:-1])), self.shape[-1]), self.dtype)
         first = 0
-        for band in self.bands():
+        for band in (self.rows(*part) for part in self.parts()):
             made[first : first + len(band)] = band
             first += len(band)
         return made.reshape(self.shape)
@@ -172,10 +173,16 @@ def _put(
     structure |= {"BZERO": 1 << (bitpix - 1), "BSCALE": 1} if unsigned else {}
     own = {keyword: value for keyword, value in keywords.items() if keyword.upper() not in structure}
     stream.write(header_bytes({**structure, **own}, comments))
-    written = 0
-    for band in (pixels if isinstance(pixels, Banded) else Banded.of(pixels)).bands():
+    picture = pixels if isinstance(pixels, Banded) else Banded.of(pixels)
+
+    def as_stored(part: tuple[int, int, int]) -> Pixels:
+        band = picture.rows(*part)
         signed = band ^ band.dtype.type(1 << (bitpix - 1)) if unsigned else band
-        written += stream.write(np.ascontiguousarray(signed, dtype=stored).data)
+        # a copy, for the next rows may take the place of these before they are written
+        return np.array(signed, dtype=stored, order="C", copy=None if picture is not pixels else True)
+
+    with closing(one_ahead(as_stored, picture.parts())) as bands:
+        written = sum(stream.write(band.data) for band in bands)
     stream.write(bytes(-written % BLOCK))
 
 
