@@ -90,8 +90,15 @@ def running(folder: Path, night: str, subs: int, *, undo: bool) -> dict[str, Any
     for _ in (pipeline.reject(subs), pipeline.restore(subs)) if undo else ():
         list(_)
     assert pipeline.stack is not None
-    fits.write(folder / "running.fits", pipeline.stack.mean(), {}, overwrite=True)
+    fits.write(folder / "running.fits", _mean(pipeline.stack), {}, overwrite=True)
     return {**told, "fresh": fresh, "stacked": stacked, "peak_mb": memory_mb("VmHWM")}
+
+
+def _mean(stack: RunningStack) -> fits.Banded:
+    """The mean, made while it is written, as `starwell stack` writes it."""
+    shape = (stack.planes.channels, *stack.size)
+    mean = stack.sums.mean_rows
+    return fits.Banded(shape, np.dtype(np.float32), lambda c, y0, y1: mean(c, 1, y0, y1, stack.scratch))
 
 
 def _frame(lights: LightSet, number: int, room: Float32 | None = None) -> Frame:

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starwell.stack.kernels import (
-    Kernel,
-    Sums,
-    accumulate,
-    among,
-    clipped_rms,
-    distinct,
-    flat_true,
-)
+from starwell.frame import flat_true
+from starwell.stack.kernels import Kernel, Sums, accumulate, among, clipped_rms, distinct
 from starwell.stack.reach import covers, ragged, reaches
 from starwell.stack.strips import NODES, Line, horizontal, taps
 from starwell.stack.vertical import Drift, vertical

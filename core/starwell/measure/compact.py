@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from starwell.frame import Float32, Float64
+from starwell.frame import Float32, Float64, flat_true
 from starwell.measure.background import all_finite
 from starwell.measure.halved import Halved
 from starwell.measure.luminance import TENT, Index
@@ -49,16 +49,17 @@ class _Brightest:
 
     def take(self, first: int, band: Float32, before: Float32) -> None:
         """The next band, which begins at this row, and the rows before it."""
-        light = band[band > self._floor]
+        strip = np.concatenate([before, band])
+        height, width = strip.shape
+        pixels, bright = strip.reshape(-1), flat_true(strip > self._floor)
+        light = pixels[bright[np.searchsorted(bright, before.size) :]]
         self._light.append(light)
         self._count += len(light)
-        strip = np.concatenate([before, band])
-        middle = strip[REACH:-REACH, REACH:-REACH]
-        y, x = np.divmod(np.flatnonzero(middle > self._floor), middle.shape[1])
-        flat = (y + REACH) * strip.shape[1] + x + REACH
-        square = SQUARE[:, 0] * strip.shape[1] + SQUARE[:, 1]
-        self._near.append(strip.reshape(-1)[flat[:, None] + square])
-        self._places.append(np.column_stack((y + first - len(before) + REACH, x + REACH)))
+        y, x = np.divmod(bright, width)
+        inner = (y >= REACH) & (y < height - REACH) & (x >= REACH) & (x < width - REACH)
+        y, x, flat = y[inner], x[inner], bright[inner]
+        self._near.append(pixels[flat[:, None] + (SQUARE[:, 0] * width + SQUARE[:, 1])])
+        self._places.append(np.column_stack((y + first - len(before), x)))
         if self._count > _MANY * self._most:
             self._sort_out()
 
@@ -100,5 +101,5 @@ def bright_summits(half: Halved, level: float, most: int) -> tuple[Float64, Floa
         if not finite:
             return None
         found.take(first, band, before)
-        before = np.concatenate([before, band])[-2 * REACH :]
+        before = np.concatenate([before, band[-2 * REACH :]])[-2 * REACH :]
     return found.summits()

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starwell.frame import Float32
+from starwell.frame import Float32, flat_true
 from starwell.stack.contribution import Band
-from starwell.stack.kernels import Indices, Scratch, distinct, flat_true, whole_of_steps
+from starwell.stack.kernels import Indices, Scratch, distinct, whole_of_steps
 from starwell.stack.sums import Accumulators
 
 Steps = NDArray[np.int16]

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from starwell.frame import Float32, Float64, Mask
+from starwell.frame import Float32, Float64, Mask, flat_true
 
 Indices = NDArray[np.int64]
 Kept = TypeVar("Kept")
@@ -64,18 +64,6 @@ def beyond(deviation: NDArray[Any], limit: NDArray[Any], magnitude: NDArray[Any]
     np.abs(deviation, out=magnitude)
     np.greater(magnitude, limit, out=far)
     return flat_true(far)
-
-
-def flat_true(mask: Mask) -> Indices:
-    """np.flatnonzero for masks that are nearly empty: whole words of 8 pixels are skipped."""
-    flat = mask.ravel()
-    words = flat.size // 8
-    hits = np.flatnonzero(flat[: 8 * words].view(np.uint64) != 0)
-    places = (8 * hits[:, None] + np.arange(8)).ravel()
-    places = places[flat.take(places)]
-    if flat.size % 8:
-        places = np.concatenate([places, 8 * words + np.flatnonzero(flat[8 * words :])])
-    return places
 
 
 class Sums(NamedTuple):

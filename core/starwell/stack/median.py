@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from starwell.frame import flat_true
 from starwell.stack.held import MISSING, Steps, spare_planes
-from starwell.stack.kernels import Scratch, flat_true
+from starwell.stack.kernels import Scratch
 from starwell.stack.ring import RING
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from starwell.frame import Float32
-from starwell.stack.kernels import flat_true
+from starwell.frame import Float32, flat_true
 from starwell.stack.route import Route
 from starwell.stack.strips import Columns, Scale
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from starwell.frame import Float32, Float64
-from starwell.stack.kernels import Indices, clipped_rms, flat_true
+from starwell.frame import Float32, Float64, flat_true
+from starwell.stack.kernels import Indices, clipped_rms
 
 BIN = 4
 """Output px per bin."""
