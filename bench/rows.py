@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import linear_regression, median
@@ -209,11 +209,21 @@ def growth_rows(bench: Bench) -> list[Row]:
     return [Row(what, f"{late:.1f} ms", f"{early:.1f} ms", rise, 5, 1, less=True, unit="%")]
 
 
+def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """Slope and start of the line with the least relative distances, which are what is judged."""
+    weights = [1 / value**2 for value in y]
+    total = sum(weights)
+    middle_x, middle_y = (sum(w * v for w, v in zip(weights, of, strict=True)) / total for of in (x, y))
+    run = sum(w * (a - middle_x) ** 2 for w, a in zip(weights, x, strict=True))
+    rise = sum(w * (a - middle_x) * (b - middle_y) for w, a, b in zip(weights, x, y, strict=True))
+    return rise / run, middle_y - rise / run * middle_x
+
+
 def pixels_rows(bench: Bench) -> list[Row]:
     """Whether the cost of a sub is a straight line in its pixels."""
     costs = _grown(bench, [("--megapixels", str(n)) for n in SENSORS])
     megapixels = [height * width / 1e6 for height, width in SENSORS.values()]
-    slope, start = linear_regression(megapixels, costs)
+    slope, start = _line(megapixels, costs)
     fitted = [start + slope * n for n in megapixels]
     off = 100 * max(abs(cost / line - 1) for cost, line in zip(costs, fitted, strict=True))
     sizes = ", ".join(f"{n:.1f} MP {cost:.0f} ms" for n, cost in zip(megapixels, costs, strict=True))

@@ -91,13 +91,17 @@ def levels_of_set(frames: Sequence[Path | Pixels], sample: int = 4) -> Levels:
     chosen = [frames[index * (len(frames) - 1) // max(1, count - 1)] for index in range(count)]
     rooms: list[Float32] = []  # fresh memory takes longer than reading
 
+    def taken(frame: Path) -> Float32:
+        try:
+            return rooms.pop()
+        except IndexError:
+            return np.empty(open_facts(frame).shape, np.float32)
+
     def look(frame: Path | Pixels) -> list[Cell]:
         if not isinstance(frame, Path):
             return seen_in(frame)
         try:
-            facts = open_facts(frame)
-            room = rooms.pop() if rooms else np.empty(facts.shape, np.float32)
-            seen = seen_in(open_frame(frame, room).pixels)
+            seen = seen_in(open_frame(frame, room := taken(frame)).pixels)
         except StorageError:
             return []  # whoever reads the whole set reports it
         rooms.append(room)

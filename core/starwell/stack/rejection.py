@@ -166,12 +166,11 @@ def outliers(
     variance, star = rule.variance(y + y0, x, mean(places), near_count)
     d = np.float32(unit_adu) * deviation.reshape(-1).take(places)
     variance += star
-    z = d / np.sqrt(variance, out=variance)
-    found = places[(z > KAPPA_HIGH) | (z < -KAPPA_LOW)]
-    sharp = np.flatnonzero(z > SHARP_KAPPA)
+    sigma = np.sqrt(variance, out=variance)
+    found = places[(d > KAPPA_HIGH * sigma) | (d < -KAPPA_LOW * sigma)]
+    sharp = np.flatnonzero(d > SHARP_KAPPA * sigma)
     if sharp.size:
-        sharpest = places.take(sharp), variance.take(sharp)
-        found = distinct(found, _edges(deviation, unit_adu, *sharpest))
+        found = distinct(found, _edges(deviation, unit_adu, places[sharp], sigma[sharp]))
     blob = BLOB_PX * rule.grain**2
     grown = _grown(found, shape, blob) if found.size >= blob else found[:0]
     return distinct(found, grown) if grown.size else found
