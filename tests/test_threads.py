@@ -160,6 +160,24 @@ def test_one_item_is_worked_on_ahead_and_none_after_the_end() -> None:
     assert max(begun) <= 1
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_never_two_items_are_worked_on_at_once(busy: bool) -> None:
+    at_work, most = threading.Lock(), []
+
+    def work(item: int) -> int:
+        most.append(at_work.acquire(blocking=False))
+        time.sleep(0.002)
+        at_work.release()
+        return item
+
+    end = threading.Event()
+    others = [Job(lambda: end.wait(0.01)) for _ in range(10 if busy else 0)]
+    assert list(one_ahead(work, range(20))) == list(range(20))
+    end.set()
+    assert all(most)
+    assert all(job.made() or True for job in others)
+
+
 def test_what_an_item_raises_is_raised_at_its_turn() -> None:
     coming = one_ahead(lambda item: 1 // item, [1, 0, 1])
     assert next(coming) == 1

@@ -76,13 +76,19 @@ class Job(Generic[R]):
 
 
 def one_ahead(work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
-    """What work makes of each item, in their order; the next is worked on while one is used."""
+    """What work makes of each item, in their order; the next is worked on while one is used.
+
+    Never on two at once: what they are made of may be made anew for an item.
+    """
     coming: Job[R] | None = None
     try:
         for item in items:
-            ready, coming = coming, Job(partial(work, item))
-            if ready is not None:
-                yield ready.made()
+            if coming is None:
+                coming = Job(partial(work, item))
+                continue
+            ready = coming.made()
+            coming = Job(partial(work, item))
+            yield ready
         if coming is not None:
             yield coming.made()
     finally:

@@ -105,7 +105,8 @@ def test_a_cluster_writes_what_one_machine_writes_to_the_last_bit(
     taken, masters = season(kind)
     masters = masters if kind == "mono" else []  # without a dark the subs' own hot pixels are looked for
     alone, shared = both(taken, *masters)
-    assert alone == shared
+    unlike = [suffix for suffix in alone if alone[suffix] != shared[suffix]]
+    assert not unlike  # a list of names, for pytest would compare megabytes word by word
 
 
 def test_without_rejection_too(season: Callable[[str], Any], both: Callable[..., Any]) -> None:
