@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from starwell.session.intake import Intake
 from starwell.session.members import Members
 from starwell.stack.contribution import WEIGHT_ONE
 from starwell.stack.running import RunningStack
-from starwell.threads import Job
 
 _SINGLE = np.dtype(np.float32)
 
@@ -128,11 +126,7 @@ def save(path: Path, stack: Stacked, *, unit: Unit = Unit.FULL_SCALE, overwrite:
         pictures.write_tiff32(path, values.whole(), overwrite=overwrite)
         return
     keywords = {**keywords_of(_output_facts(stack)), **keywords, **_history(stack)}
-    first = Job(partial(stack.variances.rows, 0, 0, 1))  # while the stack is on its way to the disk
-    try:
-        fits.write(path, values, keywords, overwrite=overwrite)
-    finally:
-        first.drop()
+    fits.write(path, values, keywords, overwrite=overwrite)
     scale = np.float32(stack.model.egain**2 if unit is Unit.ELECTRON else 1)
     variances = stack.variances
     maps: dict[str, Pixels | fits.Banded] = {
