@@ -175,7 +175,8 @@ def test_never_two_items_are_worked_on_at_once(busy: bool) -> None:
     assert list(one_ahead(work, range(20))) == list(range(20))
     end.set()
     assert all(most)
-    assert all(job.made() or True for job in others)
+    for job in others:
+        job.made()
 
 
 def test_what_an_item_raises_is_raised_at_its_turn() -> None:
