@@ -52,12 +52,6 @@ class NoiseMap:
     start: Float32
     least: Float32
 
-    def at(self, cell: Indices, mean: Float32) -> Float32:
-        """The same at cells counted along the rows."""
-        slope, start, least = (terms.reshape(-1).take(cell) for terms in (self.slope, self.start, self.least))
-        variance: Float32 = np.maximum(slope * mean + start, least)
-        return variance
-
     def variance(self, mean: Float32, cells: Any) -> Float32:
         """Variance in ADU² where the mean is m, at these cells (an index into the maps)."""
         variance: Float32 = np.maximum(self.slope[cells] * mean + self.start[cells], self.least[cells])
@@ -115,17 +109,15 @@ class Rule:
     def variance(
         self, y: NDArray[np.intp], x: NDArray[np.intp], mean: Float32, count: NDArray[np.uint16] | None
     ) -> tuple[Float32, Float32]:
-        """Var(D) without and the square of the star term, at output pixels; count None: m has no noise.
-
-        Of flat arrays, for numpy takes of them in one call what it looks up by rows and columns in three.
-        """
-        variance = self.noise.at(y // CELL * self.noise.slope.shape[1] + x // CELL, mean)
+        """Var(D) without and the square of the star term, at output pixels; count None: m has no noise."""
+        variance = self.noise.variance(mean, (y // CELL, x // CELL))
         variance *= np.float32(self.scatter**2)
         if count is not None:
             variance *= _OF_MEAN.take(count, mode="clip")
-        height, width = self.scene.star.shape
-        half = np.minimum(y // 2, height - 1) * width + np.minimum(x // 2, width - 1)
-        star = self.scene.star.reshape(-1).take(half) * np.float32(STAR_ADU)
+        half_y, half_x = (
+            np.minimum(v // 2, n - 1) for v, n in zip((y, x), self.scene.star.shape, strict=True)
+        )
+        star = self.scene.star[half_y, half_x] * np.float32(STAR_ADU)
         return variance, np.square(star, out=star)
 
     def first_limits(self, kind: np.dtype[Any], unit_adu: float, starts: Sequence[int]) -> Deviation:
