@@ -176,8 +176,7 @@ _UNEVEN = 0.97
 
 def _per_bin(rule: Rule, counts: NDArray[np.uint16] | None) -> tuple[Float32, NDArray[np.uint16]]:
     """Per cell 1/sigma of D, with the noise of a mean of few subs evened out, and the largest star term."""
-    cells = np.s_[:]
-    sigma = np.sqrt(rule.noise.variance(rule.scene.low, cells))
+    sigma = np.sqrt(rule.noise.variance(rule.scene.low))
     inverse = np.divide(1, sigma, out=np.zeros_like(sigma), where=sigma > 0)
     if counts is not None:
         corners = np.pad(counts[::CELL, ::CELL], ((0, 1), (0, 1)), mode="edge").astype(np.int64) - 1

@@ -52,10 +52,15 @@ class NoiseMap:
     start: Float32
     least: Float32
 
-    def variance(self, mean: Float32, cells: Any) -> Float32:
-        """Variance in ADU² where the mean is m, at these cells (an index into the maps)."""
-        variance: Float32 = np.maximum(self.slope[cells] * mean + self.start[cells], self.least[cells])
+    def variance(self, mean: Float32) -> Float32:
+        """Variance in ADU² where the mean is m, cell by cell."""
+        variance: Float32 = np.maximum(self.slope * mean + self.start, self.least)
         return variance
+
+    def at(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> NoiseMap:
+        """That of the cells in which these output pixels lie, of the pixels' shape."""
+        cells = y // CELL * self.slope.shape[1] + x // CELL
+        return NoiseMap(*(of.reshape(-1).take(cells) for of in (self.slope, self.start, self.least)))
 
 
 def noise_map(
@@ -110,14 +115,13 @@ class Rule:
         self, y: NDArray[np.intp], x: NDArray[np.intp], mean: Float32, count: NDArray[np.uint16] | None
     ) -> tuple[Float32, Float32]:
         """Var(D) without and the square of the star term, at output pixels; count None: m has no noise."""
-        variance = self.noise.variance(mean, (y // CELL, x // CELL))
+        variance = self.noise.at(y, x).variance(mean)
         variance *= np.float32(self.scatter**2)
         if count is not None:
             variance *= _OF_MEAN.take(count, mode="clip")
-        half_y, half_x = (
-            np.minimum(v // 2, n - 1) for v, n in zip((y, x), self.scene.star.shape, strict=True)
-        )
-        star = self.scene.star[half_y, half_x] * np.float32(STAR_ADU)
+        height, width = self.scene.star.shape
+        half = np.minimum(y // 2, height - 1) * width + np.minimum(x // 2, width - 1)
+        star = self.scene.star.reshape(-1).take(half) * np.float32(STAR_ADU)
         return variance, np.square(star, out=star)
 
     def first_limits(self, kind: np.dtype[Any], unit_adu: float, starts: Sequence[int]) -> Deviation:
@@ -125,7 +129,7 @@ class Rule:
 
         In units of so many ADU, of this kind.
         """
-        limits: Float32 = np.sqrt(self.noise.variance(self.scene.low, np.s_[:]))
+        limits: Float32 = np.sqrt(self.noise.variance(self.scene.low))
         limits *= np.float32(_SAFETY * KAPPA_HIGH * self.scatter / unit_adu)
         least = np.minimum.reduceat(limits, starts, axis=0)
         whole: Deviation = least if kind == least.dtype else np.minimum(least, 32767).astype(kind)

@@ -11,31 +11,49 @@ from starwell.stack.strips import Columns, Scale
 RINGING = 0.3
 """An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
 
-_SAMPLED_AT = (0.1, 0.4, 0.6, 0.9)
-"""Where in a band the rows are of which the sky is taken."""
+_SKY_ROWS = 128
+"""Of so many source rows the sky is taken together, at four of them:"""
+_SAMPLED_AT = np.array([0.1, 0.4, 0.6, 0.9])
+_SAMPLED_COLUMNS = 150
+
+
+def low_skies(view: Float32) -> Float32:
+    """6 sigma below the sky for every _SKY_ROWS or so of a sub's rows; sigma from the lower quartile."""
+    height, width = view.shape
+    count = max(1, round(height / _SKY_ROWS))
+    rows = ((np.arange(count)[:, None] + _SAMPLED_AT) * (height / count)).astype(np.intp)
+    sample = view[:, :: max(1, width // _SAMPLED_COLUMNS)][rows].reshape(count, -1)
+    half = sample.shape[1] // 2
+    sample.partition((half // 2, half), axis=1)
+    low, sky = sample[:, half // 2], sample[:, half]
+    skies: Float32 = sky - np.float32(6 / 0.6745) * (sky - low)
+    return skies
 
 
 def clamp_ringing(
-    view: Float32, route: Route, y0: int, out: Float32, columns: Columns, scale: Scale, wanted: Columns
+    view: Float32,
+    route: Route,
+    y0: int,
+    out: Float32,
+    columns: Columns,
+    scale: Scale,
+    wanted: Columns,
+    skies: Float32,
 ) -> None:
     """Lift the dark rings of the negative taps beside hard edges: saturated stars, glitches.
 
-    v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels 6 sigma below the sky
-    of a few source rows are looked at, sigma from the lower quartile: noise and the peaks of stars keep
-    their linear interpolation. columns: those that anything is of. scale: what was made of the view.
+    v < min(inner taps) - 0.3·range(inner taps) becomes min(inner taps). Only pixels below the low_skies of
+    the view are looked at: noise and the peaks of stars keep their linear interpolation. columns: those that
+    anything is of. scale: what was made of the view.
     """
     start, end = max(columns[0], wanted[0]), min(columns[1], wanted[1])
     out = out[:, start : max(start, end)]
     if not out.size:
         return
     t = route.to_plane
-    middle = t.c * (columns[0] + columns[1]) / 2 + t.d * y0 + t.ty
-    rows = [min(max(round(middle + t.d * len(out) * part), 0), len(view) - 1) for part in _SAMPLED_AT]
-    sample = view[rows, :: max(1, view.shape[1] // 150)].ravel()
-    half = sample.size // 2
-    sample.partition((half // 2, half))
-    sky = float(sample[half])
-    limit = scale.factor * (sky - 6 * (sky - float(sample[half // 2])) / 0.6745) + scale.offset
+    middle = t.c * (columns[0] + columns[1]) / 2 + t.d * (y0 + len(out) / 2) + t.ty
+    near = min(max(int(middle / len(view) * len(skies)), 0), len(skies) - 1)
+    limit = scale.factor * float(skies[near]) + scale.offset
     if out.min() >= limit:
         return
     y, x = np.divmod(flat_true(out < np.float32(limit)), out.shape[1])

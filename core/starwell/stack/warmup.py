@@ -112,7 +112,7 @@ class _Ring:
         band = sub.band(channel, middle, min(middle + 8, self._stack.size[0]), self._stack.scratch)
         seen = band.q[band.cover.reach.inner]
         level = float(np.median(seen)) / band.weight if seen.size else 0.0
-        variance = self._rules[0][channel].noise.variance(np.full(1, level, np.float32), ...)
+        variance = self._rules[0][channel].noise.variance(np.full(1, level, np.float32))
         return level, math.sqrt(float(np.median(variance))) / STEPS_PER_SIGMA
 
     def stacked(self, room: Float32 | None) -> list[Added]:

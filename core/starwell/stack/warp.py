@@ -18,7 +18,7 @@ from starwell.align.transform import Transform
 from starwell.errors import PlanError
 from starwell.frame import Float32, Mask, Planes
 from starwell.stack.kernels import Indices, Kernel, Scratch, distinct
-from starwell.stack.ringing import clamp_ringing
+from starwell.stack.ringing import clamp_ringing, low_skies
 from starwell.stack.route import Route, margin, narrow, route_of
 from starwell.stack.strips import AS_IT_IS, Columns, Line, Scale, Taps, horizontal, strip_length, taps
 from starwell.stack.vertical import Drift, vertical
@@ -33,7 +33,7 @@ def kernel_for(planes: Planes, fwhm_px: float, wanted: Kernel = Kernel.LANCZOS) 
 
 
 class Warp:
-    """One sub's warp onto the stack.
+    """One sub's warp onto the stack, and of its own pixels only: their sky is looked at once.
 
     transform takes sub sensor px to reference sensor px; size and output_size are (height, width). Output
     pixel o sits at reference sensor coordinate step·o + (step - 1)/2. PlanError for a transform that
@@ -67,6 +67,7 @@ class Warp:
             route = route_of(plane, (plane_size[0], plane_size[1]), self.to_sub, step)
             self._routes[plane.channel].append(route)
         self._spans = {c: self._span(routes) for c, routes in self._routes.items()}
+        self._skies: dict[Route, Float32] = {}
 
     def _span(self, routes: list[Route]) -> tuple[Spans, Spans]:
         """Per output row the half-open range of x whose neighbours all lie on the sensor."""
@@ -153,7 +154,9 @@ class Warp:
         if self.kernel is not Kernel.LINEAR and route.whole_shift is None:
             first, end = self.valid(route.plane.channel, y0, y1)
             columns = int(first.min()), int(end.max())
-            clamp_ringing(view, route, y0, out, columns, scale, wanted or columns)
+            if route not in self._skies:
+                self._skies[route] = low_skies(view)
+            clamp_ringing(view, route, y0, out, columns, scale, wanted or columns, self._skies[route])
         return out
 
     def near(self, channel: int, xy: NDArray[np.int64]) -> Indices:
