@@ -133,7 +133,7 @@ class RunningStack:
             masks[channel] = distinct(masks[channel], crossed)
         entry = replace(sub.entry, masks=tuple(map(pack, masks)), scatter=judge.scatter, state=State.STACKED)
         self.counted(sub, masks, [rule.noise for rule in judge.rules], 1)
-        return Added(entry, sum(m.size for m in masks) / self.sums.count.size, trails)
+        return Added(entry, sum(m.size for m in masks) / self.sums.masked.size, trails)
 
     def remove(self, calibrated: Calibrated, entry: Entry) -> Entry:
         """Take a stacked sub out again, exactly; calibrated must be what was added.
@@ -266,11 +266,13 @@ class RunningStack:
         """Begin a second pass, empty, about what another stack's first pass found."""
         self.clear()
         self.fixed, self.scenes = fixed, fixed.scenes
+        self.sums.asked_between_subs = False
 
     def clear(self) -> None:
         """Forget every sub, for a new start with a better reference."""
         self.each(lambda array: array.fill(0), self.sums.arrays().values())
         self.scenes, self.fixed = [], None
+        self.sums.asked_between_subs = True
         self.stacked, self._next_survey = 0, 1
 
     def mean(self, channel: int | None = None, *, step: int = 1) -> Float32:

@@ -20,6 +20,7 @@ from starwell.stack.halves import Halves, Reached
 from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of
 from starwell.stack.rejection import NoiseMap
 from starwell.stack.scene import CELL
+from starwell.stack.tally import Counted, Tally
 
 _MODEL_ONE = float(1 << 20)
 """The model's sums are whole multiples of 2^-20 ADU², exact up to 2^33: they too have no order."""
@@ -83,11 +84,26 @@ class Accumulators:
         shape = (channels, *size)
         self.size = size
         self.sum = np.zeros(shape, np.float64)
-        self.weight = np.zeros(shape, np.int32)
-        self.count = np.zeros(shape, np.uint16)
+        self._weight: NDArray[Any] = np.zeros(shape, np.int32)
+        self._count: NDArray[Any] = np.zeros(shape, np.uint16)
+        self._tally = Tally()
+        self.asked_between_subs = True
+        """False: weights and counts are added up when they are asked for next, for all subs since."""
         self.masked = np.zeros(shape, np.uint8)
         self.halves = Halves(channels, size)
         self.model = np.zeros((channels, 4, -(-size[0] // CELL), -(-size[1] // CELL)))
+
+    @property
+    def weight(self) -> NDArray[Any]:
+        """Sum of the weights."""
+        self._tally.pour(self._weight, self._count)
+        return self._weight
+
+    @property
+    def count(self) -> NDArray[Any]:
+        """How many subs count."""
+        self._tally.pour(self._weight, self._count)
+        return self._count
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything, by name, without a copy."""
@@ -120,8 +136,8 @@ class Accumulators:
 
     def widen(self) -> None:
         """Make room for more than MOST_SUBS: sums to which only those of others are added."""
-        self.weight = self.weight.astype(np.int64)
-        self.count = self.count.astype(np.uint32)
+        self._weight = self.weight.astype(np.int64)
+        self._count = self.count.astype(np.uint32)
         self.halves.weight = self.halves.weight.astype(np.int64)
 
     def lend(self, channel: int, y0: int, y1: int) -> list[NDArray[np.int16]]:
@@ -131,6 +147,7 @@ class Accumulators:
 
     def clear(self) -> None:
         """Back to an empty stack."""
+        self._tally.clear()
         for array in self.arrays().values():
             array[...] = 0
 
@@ -150,8 +167,14 @@ class Accumulators:
         if sign < 0:
             np.negative(q, out=q)
         inner = reach.inner
-        total, weights, subs = self.band(channel, y0, y0 + len(q))
-        accumulate(q[inner], sign * weight, Sums(total[inner], weights[inner], subs[inner]))
+        if self.asked_between_subs:
+            total, weights, subs = self.band(channel, y0, y0 + len(q))
+            accumulate(q[inner], sign * weight, Sums(total[inner], weights[inner], subs[inner]))
+        else:
+            cv2.accumulate(q[inner], self.sum[channel, y0 : y0 + len(q)][inner])
+            rows, columns = inner
+            counted = Counted(y0 + rows.start, y0 + rows.stop, columns.start, columns.stop, sign * weight)
+            self._tally.add(channel, y0, counted)
         if sub.odd:
             self.halves.add(channel, y0, q, inner, sign * weight)
         return left
@@ -160,8 +183,8 @@ class Accumulators:
         """Add single output pixels to the sums; an index may repeat."""
         flat, q, weight, subs = change
         np.add.at(self.sum[channel].reshape(-1), flat, q)
-        np.add.at(self.weight[channel].reshape(-1), flat, weight)
-        np.add.at(self.count[channel].reshape(-1), flat, subs)
+        np.add.at(self._weight[channel].reshape(-1), flat, weight)
+        np.add.at(self._count[channel].reshape(-1), flat, subs)
         if sub.odd:
             self.halves.change(channel, flat, q, weight, self.size[1])
 

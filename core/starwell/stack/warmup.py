@@ -130,7 +130,7 @@ class _Ring:
             stack.leave(sub, [lefts[k][i] for k in by_channel])
             stack.counted(sub, masked, [rule.noise for rule in self._rules[i]], 1)
             entry = replace(sub.entry, masks=tuple(map(pack, masked)), scatter=scatter, state=State.STACKED)
-            added.append(Added(entry, sum(m.size for m in masked) / stack.sums.count.size, trails))
+            added.append(Added(entry, sum(m.size for m in masked) / stack.sums.masked.size, trails))
         stack.begin([rule.scene for rule in self._rules[0]])
         return added
 
