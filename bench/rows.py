@@ -178,7 +178,7 @@ def combine_rows(bench: Bench) -> list[Row]:
     b = COMBINED * STRIPS * median(told["cpu_s"] for told in theirs)
     bench.notes.append(
         f"Combining: ours stacks {ours[-1]['stacked']} aligned subs of 16 MP (20 files over and over), a "
-        "quarter of them twice: reads, warps, judges, searches trails, on one thread, start-up counted; it "
+        "fifth of them twice: reads, warps, judges, searches trails, on one thread, start-up counted; it "
         f"peaks at {ours[-1]['peak_mb']:.0f} MB. ccdproc's Combiner, one round at 3 sigma about the mean, "
         f"files not counted, is measured on {COMBINED} strips of 1 MP and scaled by {STRIPS}: it holds all "
         f"at once ({held:.0f} MB for the strips)."

@@ -1,8 +1,8 @@
 """Which subs the first pass of an exact stack needs: enough that nothing hides in their mean.
 
 The second pass judges every sub by the first one's mean. A mean of n subs adds 1/(2n) to what a sub differs
-from it by: with half of 40 subs a trail stands out 1.2 % less than with all of them, with a quarter of 100
-1.5 % less. That of 128 is good to a twelfth of sigma; a season's further thousands would be read once more
+from it by: with half of 40 subs a trail stands out 1.2 % less than with all of them, with a fifth of 100
+2 % less. That of 128 is good to a twelfth of sigma; a season's further thousands would be read once more
 for nothing (docs/decisions/0007-a-season-on-several-machines.md).
 """
 
@@ -35,13 +35,13 @@ def spread(numbers: Sequence[int], count: int = RING) -> list[int]:
 
 
 def first_pass(poses: Mapping[int, Transform], size: tuple[int, int], most: int) -> list[int]:
-    """The subs of the first pass, those that begin it first: a quarter, 20 at least, `most` at most.
+    """The subs of the first pass, those that begin it first: an eighth, 20 at least, `most` at most.
 
     poses: of all subs, by number, to the reference's px; size (height, width). More come only where the
     frames moved so far apart that parts of the sky would be in too few.
     """
     numbers = list(poses)
-    count = min(most, max(_FEWEST, -(-len(numbers) // 4)))
+    count = min(most, max(_FEWEST, -(-len(numbers) // 8)))
     chosen = numbers if len(numbers) <= count else _enough(poses, size, spread(numbers, count))
     ring = spread(chosen)
     return [*ring, *(number for number in chosen if number not in ring)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from starwell.frame import Float32
+from starwell.frame import Float32, flat_true
 from starwell.stack.kernels import Indices
 from starwell.stack.scene import Scene
 
@@ -54,9 +54,10 @@ def seldom_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16], flat: In
 
 def often_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16], often: NDArray[np.uint8]) -> None:
     """Fill in rows of often: one sub less than were masked and seen, for none is evidence against itself."""
-    before = np.maximum(masked.astype(np.float32) - 1, 0)
-    others = masked.astype(np.float32) + count - 1
-    several = others >= SEVERAL_SUBS
-    np.divide(before * np.float32(_WHOLE), others, out=before, where=several)
-    often[...] = _UNKNOWN
-    np.copyto(often, np.rint(before), where=several, casting="unsafe")
+    seen = masked + count
+    np.multiply(seen <= SEVERAL_SUBS, np.uint8(_UNKNOWN), out=often)
+    flat = often.reshape(-1)
+    twice = flat_true(masked > 1)  # of all the rest no other sub was masked
+    twice = twice[flat[twice] != _UNKNOWN]
+    before, others = (of.reshape(-1)[twice] - np.float32(1) for of in (masked, seen))
+    flat[twice] = np.rint(before * np.float32(_WHOLE) / others)
