@@ -28,7 +28,7 @@ MISSING = -32768
 MOST = 16383
 """What two of them differ by fits 16 bits."""
 
-BLOCK_ROWS = 64
+BLOCK_ROWS = 128
 
 
 class _Aside(NamedTuple):
