@@ -29,14 +29,17 @@ class Cost:
 def _calm() -> None:
     """Have nothing of what ran before cost the next program.
 
-    What was written is on the disk. And memory that a virtual machine has had free for some seconds is back
-    with its host: then the first touch of 600 MB takes 1.4 s in place of 0.03 s, so it is touched before.
+    What was written is on the disk. A virtual machine hands memory that is free back to its host, for some
+    seconds after a large program has ended: that is waited for. What is back there takes 1.4 s to touch for
+    the first time, of 600 MB, in place of 0.03 s, so it is touched before.
     """
     os.sync()
+    time.sleep(_HANDED_BACK_S)
     touch = f"import numpy; numpy.zeros({_TOUCHED}, numpy.uint8)[::4096] = 1"
     subprocess.run([sys.executable, "-c", touch], check=True)
 
 
+_HANDED_BACK_S = 8
 _TOUCHED = 1_600_000_000
 """Bytes: more than any of the programs takes."""
 

@@ -8,6 +8,7 @@ python bench/ours.py combine [--subs N] [--folder F]
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import time
 from dataclasses import replace
@@ -172,3 +173,4 @@ if __name__ == "__main__":
     else:
         made = align(asked.folder) if asked.what == "align" else combine(asked.folder, asked.subs)
         print(json.dumps(made))
+    gc.freeze()  # as `starwell` does at its end

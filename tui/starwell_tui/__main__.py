@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 HEADLESS = {"--headless", "--low-light", "-h", "--help", "-V", "--version"}
@@ -22,7 +23,9 @@ def main() -> int:
         return attach(words)
     from starwell.cli.main import main as headless
 
-    return headless(words)
+    code = headless(words)
+    gc.freeze()  # the interpreter's end looks all that is left through for circles, which takes 15 ms
+    return code
 
 
 if __name__ == "__main__":
