@@ -189,7 +189,7 @@ def row(
     at_once = workers if waits else min(workers, os.cpu_count() or 1)
     uneven = -(-rounds // 1) / rounds
     model = Spent(base.measure / at_once, base.first, base.second / at_once * (uneven if waits else 1))
-    how = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    how = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with distributed.LocalCluster(**how) as local, Cluster(local.scheduler_address) as cluster:
         nannies = [psutil.Process(nanny.pid) for nanny in local.workers.values()]
         before = spent(nannies)

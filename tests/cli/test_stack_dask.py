@@ -36,7 +36,7 @@ def workers() -> Iterator[Any]:
             n_workers=2,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",  # any: another process may run some of these tests
             silence_logs=logging.CRITICAL,
         )
     with cluster:

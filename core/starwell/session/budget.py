@@ -182,8 +182,9 @@ def _drawing(need: Need) -> int:
 def _exact_times(need: Need) -> Iterator[Part]:
     yield Part("the warm-up ring: its median", _median(need))
     grown = _grown(need)
-    mean = _SINGLE + _MASKS if need.rejects else 0
-    yield Part("the second pass: its fixed mean, masks", grown + round(mean * need.samples))
+    # its fixed mean is where the weights will be
+    masks = round(_MASKS * need.samples) + need.samples // need.channels if need.rejects else 0
+    yield Part("the second pass: masks", grown + masks)
     yield Part("saving: the variance", grown + _SINGLE * need.samples // need.channels)
 
 

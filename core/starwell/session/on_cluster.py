@@ -63,7 +63,7 @@ class OnCluster:
         if self._method.reject:
             with builder.reading_ahead(first, self._lights.frame):
                 stack = builder.begin(reference, first[:RING], first[RING:])
-            fixed = stack.fix_reference()
+            fixed = stack.fix_reference(apart=True)
         else:
             stack = builder.empty_stack(reference)
         if weighs_much(builder.members, numbers):

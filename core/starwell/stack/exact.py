@@ -1,8 +1,8 @@
 """The exact stack: a second pass over all subs about one fixed mean (methods, decision 5).
 
 A running stack judges every sub by the mean it had then. Here the mean of the first pass judges them all,
-with the same rules and the same kernels; the order of the subs no longer matters. Memory does not grow with
-their number: the fixed mean takes 4 bytes per pixel.
+with the same rules and the same kernels; the order of the subs no longer matters. The fixed mean is kept
+where the weights will be, which are added up at the end: memory does not grow, but for single pixels.
 """
 
 from __future__ import annotations

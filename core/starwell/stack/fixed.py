@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starwell.frame import Float32, flat_true
-from starwell.stack.kernels import Indices
+from starwell.stack.kernels import Indices, Scratch
 from starwell.stack.scene import Scene
+from starwell.stack.sums import Accumulators
+from starwell.threads import Each
 
 SEVERAL_SUBS = 3
 MOSTLY_MASKED = 0.3
@@ -31,17 +33,28 @@ class Fixed:
     scenes: list[Scene]
     often: NDArray[np.uint8]
 
-    @staticmethod
-    def empty(channels: int, size: tuple[int, int], scenes: list[Scene]) -> Fixed:
-        """Room for one."""
-        mean = [np.empty(size, np.float32) for _ in range(channels)]
-        return Fixed(mean, scenes, np.empty(size, np.uint8))
-
     def passes(self, flat: Indices) -> bool:
         """Whether a line on these flat output pixels may be something that crosses the field."""
         often = self.often.reshape(-1)[flat]
         known = often[often != _UNKNOWN]
         return not known.size or float(known.mean()) < MOSTLY_MASKED * _WHOLE
+
+
+def fix(
+    sums: Accumulators, scenes: list[Scene], rows: int, each: Each, scratch: Scratch, *, apart: bool
+) -> Fixed:
+    """What these sums show, so many rows at a time; if not apart, the mean lies in the weights' room."""
+    room, often = sums.room_of_weights, np.empty(sums.size, np.uint8)
+    fixed = Fixed(list(np.empty_like(room) if apart else room), scenes, often)
+
+    def fill(y0: int) -> None:
+        here = slice(y0, min(y0 + rows, sums.size[0]))
+        often_masked(sums.masked[0, here], sums.count[0, here], often[here])
+        for channel, mean in enumerate(fixed.mean):
+            mean[here] = sums.mean_band(channel, here.start, here.stop, scratch)
+
+    each(fill, range(0, sums.size[0], rows))
+    return fixed
 
 
 def seldom_masked(masked: NDArray[np.uint8], count: NDArray[np.uint16], flat: Indices) -> bool:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from starwell.calibration.calibrate import Calibrated
 from starwell.errors import PlanError
-from starwell.frame import Float32, Mask, Planes
+from starwell.frame import Float32, Planes
 from starwell.heap import keep_heap_small
 from starwell.sensor.model import SensorModel
 from starwell.stack.contribution import WEIGHT_ONE, Band, Contribution, band_rows
-from starwell.stack.fixed import Fixed, often_masked, seldom_masked
+from starwell.stack.fixed import Fixed, fix, seldom_masked
 from starwell.stack.judge import SAMPLE_ROWS, Compared, Judge, beside, sampled_from
 from starwell.stack.kernels import Indices, Kernel, Scratch, among, distinct
 from starwell.stack.ledger import Entry, State, pack, unpack
@@ -32,7 +32,6 @@ from starwell.stack.sums import Accumulators, Change, Left, mask_pixels
 from starwell.stack.trails import Trail
 from starwell.threads import Threads
 
-NOTHING = np.empty(0, np.int64)
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -114,10 +113,12 @@ class RunningStack:
     def _unjudged(self, sub: Contribution) -> Added:
         """Without rejection, or as the very first."""
         channels = self.planes.channels
-        entry = replace(sub.entry, masks=(pack(NOTHING),) * channels, scatter=(1.0,) * channels)
+        entry = replace(sub.entry, masks=(pack(np.empty(0, np.int64)),) * channels, scatter=(1.0,) * channels)
         return Added(self.restore(sub.calibrated, entry), 0.0, ())
 
     def _judged(self, sub: Contribution) -> Added:
+        if self.fixed is not None and not self.sums.lent:
+            raise PlanError("An exact stack is finished when it is first looked at: clear it before more.")
         judge = Judge(self.rules(sub, self.scenes), self.size, self.fwhm_px)
         sub.foresee(sampled_from(self.size[0]), SAMPLE_ROWS)
         judge.measure_scatter(partial(self._compared, sub), self.each)
@@ -247,32 +248,33 @@ class RunningStack:
         self.scenes = scenes
         self._next_survey = 2 * max(self.stacked, 1)
 
-    def fix_reference(self) -> Fixed:
-        """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew."""
+    def fix_reference(self, *, apart: bool = False) -> Fixed:
+        """Begin a second pass: from now on subs are judged by the mean as it is, and summed anew.
+
+        apart: in memory of its own. Else in that of the weights, until those are asked for.
+        """
         self.survey()
-        fixed = Fixed.empty(self.planes.channels, self.size, self.scenes)
-
-        def fix(y0: int) -> None:
-            rows = slice(y0, min(y0 + self._rows, self.size[0]))
-            for channel, mean in enumerate(fixed.mean):
-                mean[rows] = self.sums.mean_band(channel, rows.start, rows.stop, self.scratch)
-            often_masked(self.sums.masked[0, rows], self.sums.count[0, rows], fixed.often[rows])
-
-        self.each(fix, range(0, self.size[0], self._rows))
+        fixed = fix(self.sums, self.scenes, self._rows, self.each, self.scratch, apart=apart)
         self.judge_by(fixed)
         return fixed
 
     def judge_by(self, fixed: Fixed) -> None:
-        """Begin a second pass, empty, about what another stack's first pass found."""
-        self.clear()
+        """Begin a second pass, empty, about what another stack's first pass found.
+
+        It is over when weights or counts are asked for.
+        """
+        self.sums.lend_weights()
+        self._begin_anew()
         self.fixed, self.scenes = fixed, fixed.scenes
-        self.sums.asked_between_subs = False
 
     def clear(self) -> None:
         """Forget every sub, for a new start with a better reference."""
-        self.each(lambda array: array.fill(0), self.sums.arrays().values())
+        self.sums.take_back()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.sums.clear(self.each)
         self.scenes, self.fixed = [], None
-        self.sums.asked_between_subs = True
         self.stacked, self._next_survey = 0, 1
 
     def mean(self, channel: int | None = None, *, step: int = 1) -> Float32:
@@ -283,11 +285,6 @@ class RunningStack:
         for c in self.channels:
             self.sums.mean(c, step, self.scratch, out[c])
         return out
-
-    def coverage(self, channel: int = 0) -> Mask:
-        """Where the stack has a value."""
-        covered: Mask = self.sums.weight[channel] > 0
-        return covered
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything a checkpoint needs, as named arrays that share memory with the stack."""

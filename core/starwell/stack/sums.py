@@ -6,6 +6,7 @@ Fixed point: the sum is whole multiples of 2^-16 ADU·weight kept in float64, ex
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from starwell.stack.kernels import Indices, Scratch, Sums, accumulate, mean_of
 from starwell.stack.rejection import NoiseMap
 from starwell.stack.scene import CELL
 from starwell.stack.tally import Counted, Tally
+from starwell.threads import Each, Threads
 
 _MODEL_ONE = float(1 << 20)
 """The model's sums are whole multiples of 2^-20 ADU², exact up to 2^33: they too have no order."""
@@ -87,23 +89,44 @@ class Accumulators:
         self._weight: NDArray[Any] = np.zeros(shape, np.int32)
         self._count: NDArray[Any] = np.zeros(shape, np.uint16)
         self._tally = Tally()
-        self.asked_between_subs = True
-        """False: weights and counts are added up when they are asked for next, for all subs since."""
+        self._asked = threading.Lock()
+        self.lent = False
+        """Whether the weights' room is."""
         self.masked = np.zeros(shape, np.uint8)
         self.halves = Halves(channels, size)
         self.model = np.zeros((channels, 4, -(-size[0] // CELL), -(-size[1] // CELL)))
 
     @property
     def weight(self) -> NDArray[Any]:
-        """Sum of the weights."""
-        self._tally.pour(self._weight, self._count)
+        """Sum of the weights; their room is theirs again."""
+        self.take_back()
         return self._weight
 
     @property
     def count(self) -> NDArray[Any]:
         """How many subs count."""
-        self._tally.pour(self._weight, self._count)
+        self.take_back()
         return self._count
+
+    @property
+    def room_of_weights(self) -> Float32:
+        """The weights' memory, single precision, to be written over before it is lent out."""
+        return self._weight.view(np.float32)
+
+    def lend_weights(self) -> None:
+        """Leave the weights' room to others, before a stack begins anew.
+
+        Until weights or counts are asked for: then those of all subs since are added up at once.
+        """
+        self.lent = True
+
+    def take_back(self) -> None:
+        """The weights' room is theirs again, and they are what they are."""
+        with self._asked:
+            if self.lent:
+                self._weight.fill(0)
+                self.lent = False
+                self._tally.pour(self._weight, self._count)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything, by name, without a copy."""
@@ -145,11 +168,12 @@ class Accumulators:
         parts = [np.asarray(part.reshape(-1).view(np.int16)) for part in self.band(channel, y0, y1)]
         return [plane for part in parts for plane in part.reshape(-1, y1 - y0, self.size[1])]
 
-    def clear(self) -> None:
-        """Back to an empty stack."""
+    def clear(self, each: Each | None = None) -> None:
+        """Back to an empty stack, by these threads; a room that is lent is left alone."""
         self._tally.clear()
-        for array in self.arrays().values():
-            array[...] = 0
+        arrays = [self.sum, self._count, self.masked, self.halves.total, self.halves.weight, self.model]
+        arrays += [] if self.lent else [self._weight]
+        (each or Threads(1).each)(lambda array: array.fill(0), arrays)
 
     def band(self, channel: int, y0: int, y1: int) -> Sums:
         """The sums of these rows, to be added to."""
@@ -167,7 +191,7 @@ class Accumulators:
         if sign < 0:
             np.negative(q, out=q)
         inner = reach.inner
-        if self.asked_between_subs:
+        if not self.lent:
             total, weights, subs = self.band(channel, y0, y0 + len(q))
             accumulate(q[inner], sign * weight, Sums(total[inner], weights[inner], subs[inner]))
         else:
@@ -183,7 +207,10 @@ class Accumulators:
         """Add single output pixels to the sums; an index may repeat."""
         flat, q, weight, subs = change
         np.add.at(self.sum[channel].reshape(-1), flat, q)
-        np.add.at(self._weight[channel].reshape(-1), flat, weight)
+        if self.lent:
+            self._tally.change(channel, flat, weight)
+        else:
+            np.add.at(self._weight[channel].reshape(-1), flat, weight)
         np.add.at(self._count[channel].reshape(-1), flat, subs)
         if sub.odd:
             self.halves.change(channel, flat, q, weight, self.size[1])
