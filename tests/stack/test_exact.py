@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from starwell.align.transform import Transform
 from starwell.errors import NothingStacked
 from starwell.frame import Float64
 from starwell.stack.exact import second_pass
+from starwell.stack.fixed import often_masked
 from starwell.stack.kernels import Scratch
 from starwell.stack.ledger import unpack
 from starwell.stack.running import RunningStack
@@ -106,6 +109,19 @@ def test_neither_order_nor_grouping_of_the_subs_matters(make_field: Any, dithers
     assert {i for i, (_, trails) in found[0].items() if trails} == set(lines)
     for others in sums[1:]:
         assert all(np.array_equal(sums[0][name], array) for name, array in others.items())
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 600)), min_size=1, max_size=40))
+def test_how_often_others_were_masked_leaves_the_sub_itself_out(pixels: list[tuple[int, int]]) -> None:
+    masked, count = (
+        np.array([of], kind)
+        for of, kind in zip(zip(*pixels, strict=True), (np.uint8, np.uint16), strict=True)
+    )
+    often = np.zeros(masked.shape, np.uint8)
+    often_masked(masked, count, often)
+    for (m, n), part in zip(pixels, often[0], strict=True):
+        others = m + n - 1
+        assert part == (255 if others < 3 else pytest.approx(254 * max(m - 1, 0) / others, abs=0.51))
 
 
 def test_counts_of_masked_pixels_stop_at_255_when_sums_are_added(make_field: Any) -> None:
