@@ -18,6 +18,7 @@ from starwell.align.transform import Transform
 from starwell.errors import PlanError
 from starwell.frame import Bayer, Colour, Facts, Float32, Float64, Mask, Planes
 from starwell.stack.kernels import Kernel, Scratch
+from starwell.stack.ringing import low_skies
 from starwell.stack.strips import Scale
 from starwell.stack.warp import Warp, kernel_for
 
@@ -238,3 +239,13 @@ def test_a_part_of_a_band_is_bit_by_bit_that_of_the_whole_band(
         whole = warp.band(pixels, channel, y0, y0 + 32, Scratch(), scale)
         part = warp.band(pixels, channel, y0, y0 + 32, Scratch(), scale, (first, end))
         assert np.array_equal(part[:, first:end], whole[:, first:end])
+
+
+def test_the_sky_that_rings_are_sought_below_follows_a_gradient() -> None:
+    sky = np.linspace(100, 400, 1000)[:, None]
+    view = (sky + 5 * np.random.default_rng(3).standard_normal((1000, 600))).astype(np.float32)
+    skies = low_skies(view)
+    middle = sky[[round(1000 * (i + 0.5) / len(skies)) for i in range(len(skies))], 0]
+    assert len(skies) == 8
+    assert (skies < middle - 6 * 5).all(), "noise stays above it"
+    assert (skies > middle - 6 * 5 - 6 * 25).all(), "rows far away have no say"

@@ -24,7 +24,7 @@ def main() -> int:
     from starwell.cli.main import main as headless
 
     code = headless(words)
-    gc.freeze()  # the interpreter's end looks all that is left through for circles, which takes 15 ms
+    gc.freeze()  # or the interpreter's end searches all that is left for reference cycles: 15 ms
     return code
 
 

@@ -73,10 +73,8 @@ def finished(stack: RunningStack, intake: Intake, members: Members, facts: Facts
         count, masked = count[0], masked[0]
 
     def weights(channel: int, y0: int, y1: int) -> Float32:
-        weights: Float32 = np.multiply(
-            sums.weight[channel, y0:y1], np.float32(1 / WEIGHT_ONE), dtype=np.float32
-        )
-        return weights
+        rows: Float32 = np.multiply(sums.weight[channel, y0:y1], np.float32(1 / WEIGHT_ONE), dtype=np.float32)
+        return rows
 
     def means(channel: int, y0: int, y1: int) -> Float32:
         return sums.mean_rows(channel, 1, y0, y1, stack.scratch)

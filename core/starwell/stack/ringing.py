@@ -12,8 +12,9 @@ RINGING = 0.3
 """An undershoot below the two inner taps is clamped when it exceeds this part of their range."""
 
 _SKY_ROWS = 128
-"""Of so many source rows the sky is taken together, at four of them:"""
+"""About so many source rows have one sky."""
 _SAMPLED_AT = np.array([0.1, 0.4, 0.6, 0.9])
+"""Where among them the rows are of which it is taken."""
 _SAMPLED_COLUMNS = 150
 
 
